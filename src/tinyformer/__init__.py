@@ -1,0 +1,3 @@
+"""TinyFormer: sparse INT8 convolution+transformer models as C code for microcontrollers."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,9 @@
+"""The base of all configuration sections."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A frozen group of settings that refuses unknown keys. Units are part of the names or docstrings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)

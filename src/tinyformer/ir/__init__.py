@@ -1,0 +1,1 @@
+"""The integer graph: operators, shapes, ONNX import and the NumPy reference executor."""
