@@ -1,9 +1,47 @@
-"""Section ``sparsity`` of the configuration."""
+"""Section ``sparsity``: how much of the weights goes, in which blocks, and how freely layers may differ."""
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
 from tinyformer.config.base import Section
+
+Ratio = Annotated[float, Field(ge=0, lt=1)]
+BlockShape = tuple[Literal[1, 2, 4], Literal[2, 4]]
 
 
 class SparsityConfig(Section):
-    """Settings of ``sparsity``."""
+    """Block sparsity that SparseNAS distributes over the layers and fine-tuning keeps."""
+
+    target: float = Field(default=0.5, ge=0, lt=1)
+    """Least fraction of the prunable weights (all but stem, depthwise layers and classifier) in zero blocks."""
+
+    block_shapes: tuple[BlockShape, ...] = Field(default=((2, 2),), min_length=1)
+    """Admissible blocks as (outputs, inputs); the search picks one for each layer."""
+
+    ratios: tuple[Ratio, ...] = Field(default=(0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), min_length=1)
+    """Block sparsities a layer may have, ascending; the smallest and the largest bound every layer."""
+
+    dense_layers: tuple[str, ...] = ()
+    """Shell patterns of layer names that stay dense, e.g. ``*.q``; their weights still count towards ``target``."""
+
+    criterion: Literal["l2", "normalized", "taylor"] = "normalized"
+    """What makes a block worth keeping: its L2 norm; that norm after every output row was scaled to one (what a
+    following BatchNorm sees); or the squared first-order change of the loss when it goes (weight times gradient)."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if list(self.ratios) != sorted(set(self.ratios)):
+            raise ValueError("sparsity.ratios must be ascending and without repetition")
+        if self.target > self.ratios[-1]:
+            raise ValueError(
+                f"sparsity.target {self.target} is out of reach: the largest of sparsity.ratios is {self.ratios[-1]}"
+            )
+        return self
+
+    def stays_dense(self, layer: str) -> bool:
+        """Whether ``layer`` (a parameter prefix) matches one of ``dense_layers``."""
+        return any(fnmatchcase(layer, pattern) for pattern in self.dense_layers)
