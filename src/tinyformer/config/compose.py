@@ -1,0 +1,131 @@
+"""Hydra: from ``conf/`` and overrides to the text of ``params.yaml``. The only module that imports Hydra."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from tinyformer.config.load import closest, known_keys, validate
+from tinyformer.config.root import Config
+from tinyformer.errors import TinyFormerError
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A validated configuration and its canonical text (what DVC's own Hydra support writes too)."""
+
+    config: Config
+    text: str
+
+
+def compose(conf: Path, overrides: Sequence[str] = (), experiment: str | None = None) -> Composition:
+    """Compose ``conf/config.yaml`` with ``overrides`` in Hydra's grammar, on top of the recipe ``experiment``.
+
+    Raises:
+        TinyFormerError: an unknown group, choice or key, a wrong type, an impossible value; each named with its file.
+    """
+    words = [f"experiment={experiment}", *overrides] if experiment else list(overrides)
+    try:
+        with initialize_config_dir(config_dir=str(conf.resolve()), version_base="1.3"):
+            tree = hydra_compose(config_name="config", overrides=words, return_hydra_config=True)
+        choices: dict[str, str] = {k: v for k, v in tree.hydra.runtime.choices.items() if isinstance(v, str)}
+        with_hydra = OmegaConf.to_container(tree, resolve=False)
+        assert isinstance(with_hydra, dict)
+        del with_hydra["hydra"]
+        plain = OmegaConf.create(with_hydra)
+        data = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
+        text = OmegaConf.to_yaml(plain, resolve=True)
+    except HydraException as error:
+        raise TinyFormerError(_explain(error, conf, words)) from None
+    except OmegaConfBaseException as error:
+        raise TinyFormerError(f"{_place_of_key(getattr(error, 'full_key', '') or '', conf)}: {_first_line(error)}.") from None
+    except yaml.YAMLError as error:
+        raise TinyFormerError(f"A file in {conf} is not valid YAML: {' '.join(str(error).split())}.") from None
+    assert isinstance(data, dict)
+    config = validate({str(k): v for k, v in data.items()}, lambda path: _locate(path, conf, words, choices))
+    return Composition(config, text)
+
+
+def write_if_changed(path: Path, text: str) -> bool:
+    """Write ``text`` unless the file already holds it; returns whether it was written."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return False
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise TinyFormerError(f"Cannot write {path} ({error.strerror}); make the directory writable.") from None
+    return True
+
+
+def groups(conf: Path) -> dict[str, list[str]]:
+    """Every configuration group with its choices."""
+    return {
+        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
+        for folder in sorted(conf.iterdir())
+        if folder.is_dir() and folder.name != "hydra"
+    }
+
+
+def _explain(error: HydraException, conf: Path, words: Sequence[str]) -> str:
+    message = str(error)
+    available = groups(conf)
+    for word in words:
+        name, _, value = word.lstrip("+~").partition("=")
+        if name in available and value not in available[name]:
+            guess = closest(value, available[name])
+            hint = f" Did you mean '{guess}'?" if guess else ""
+            return f"'{word}': there is no {conf.name}/{name}/{value}.yaml.{hint} Choices: {', '.join(available[name])}."
+    if found := re.search(r"Could not override '([^']+)'", message):
+        path = tuple(found[1].split("."))
+        known = known_keys(path[:-1]) if len(path) > 1 else sorted({*known_keys(()), *available})
+        guess = closest(path[-1], known)
+        hint = f" Did you mean '{'.'.join((*path[:-1], guess))}'?" if guess else ""
+        listing = f" Known keys: {', '.join(known)}." if known else ""
+        return f"Command line: unknown key '{found[1]}'.{hint}{listing}"
+    if found := re.search(r"Could not find '([^']+)'", message):
+        return f"{conf.name}/ has no '{found[1]}'; correct the defaults list that names it."
+    return f"Command line or {conf.name}/: {_first_line(error)}."
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0].rstrip(".")
+
+
+def _place_of_key(key: str, conf: Path) -> str:
+    group = key.split(".")[0].split("[")[0]
+    return f"{conf.name}/{group}" if (conf / group).is_dir() else f"{conf.name}/config.yaml"
+
+
+def _locate(path: tuple[str, ...], conf: Path, words: Sequence[str], choices: dict[str, str]) -> str:
+    """Who set this key last: the command line, the experiment, the group's file or config.yaml."""
+    for word in reversed(words):
+        key = word.lstrip("+~").split("=")[0]
+        if "." in key and path[: key.count(".") + 1] == tuple(key.split(".")):
+            return f"Command line ({word})"
+    recipe = conf / "experiment" / f"{choices.get('experiment', '')}.yaml"
+    if _sets(recipe, path):
+        return f"{conf.name}/experiment/{recipe.name}"
+    if path and path[0] in choices:
+        return f"{conf.name}/{path[0]}/{choices[path[0]]}.yaml"
+    return f"{conf.name}/config.yaml"
+
+
+def _sets(file: Path, path: tuple[str, ...]) -> bool:
+    if not file.is_file():
+        return False
+    node: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    for part in path:
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    return True
