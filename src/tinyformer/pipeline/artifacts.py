@@ -1,0 +1,36 @@
+"""The file names of the pipeline, relative to the project's root. No other package knows them."""
+
+from pathlib import Path
+
+PARAMS = Path("params.yaml")
+
+PROCESSED = Path("data/processed")
+OUTPUTS = Path("outputs")
+COST_TABLE = OUTPUTS / "cost_table.json"
+SUPERNET_SPEC = OUTPUTS / "supernet.yaml"
+SUPERNAS_SCORES = OUTPUTS / "supernas.json"
+SUPERNET = OUTPUTS / "supernet.safetensors"
+PARETO = OUTPUTS / "pareto.json"
+SUBNET_SPEC = OUTPUTS / "subnet.yaml"
+SUBNET = OUTPUTS / "subnet.safetensors"
+MODEL = OUTPUTS / "model.onnx"
+FIRMWARE = OUTPUTS / "firmware"
+DEPLOY = OUTPUTS / "deploy"
+REPORT = OUTPUTS / "report"
+SUMMARY = OUTPUTS / "summary.json"
+METRICS = OUTPUTS / "metrics"
+HISTORY = OUTPUTS / "history"
+
+WANDB = OUTPUTS / "wandb"
+WORK = Path(".tinyformer")
+"""Checkpoints and evaluation stores: outlives a failed stage, whose outputs DVC deletes."""
+
+
+def metrics(stage: str) -> Path:
+    """Metrics of a stage: flat JSON, a DVC metric."""
+    return METRICS / f"{stage}.json"
+
+
+def history(stage: str) -> Path:
+    """Training curve of a stage: a JSON list with one entry an epoch."""
+    return HISTORY / f"{stage}.json"

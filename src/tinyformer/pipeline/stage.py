@@ -1,0 +1,121 @@
+"""What all stages share: reading the configuration, a resumable working directory, metrics, tracking, and errors as sentences."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from tinyformer.config.load import load_params
+from tinyformer.config.root import Config
+from tinyformer.errors import TinyFormerError
+from tinyformer.pipeline import artifacts
+from tinyformer.tracking.metrics import write_metrics
+from tinyformer.tracking.runs import Run, start_run
+
+
+@dataclass
+class Stage:
+    """A running stage: its configuration, its tracking run, and what it has logged."""
+
+    name: str
+    config: Config
+    run: Run
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def log(self, metrics: Mapping[str, float], step: int) -> None:
+        """Record one point of the live curves, here and in tracking. A resumed stage logs earlier points again: the last one counts."""
+        self.history = [point for point in self.history if point["epoch"] != step]
+        self.history.append({"epoch": step, **metrics})
+        self.run.log(metrics, step)
+
+    def checkpoints(self, sections: Sequence[str], inputs: Sequence[Path]) -> Path:
+        """A directory that lives until the stage is run on other settings or inputs: keyed by both.
+
+        DVC deletes a stage's outputs before each run, so what a killed stage resumes from must lie elsewhere.
+        """
+        digest = hashlib.sha256()
+        dump = self.config.model_dump(mode="json")
+        digest.update(json.dumps({name: dump[name] for name in sections}, sort_keys=True).encode())
+        for path in inputs:
+            digest.update(hash_path(path).encode())
+        directory = artifacts.WORK / self.name / digest.hexdigest()[:16]
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory
+
+    def write_history(self) -> None:
+        """Write the training curve next to the metrics."""
+        path = artifacts.history(self.name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(sorted(self.history, key=lambda p: p["epoch"]), indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def hash_path(path: Path) -> str:
+    """SHA-256 of a file, or of a directory's files with their relative names."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
+    """Run ``body`` as the stage ``name`` in the current directory and exit.
+
+    ``body`` returns the stage's metrics, which become ``outputs/metrics/<name>.json`` and the tracking run's summary. A problem the
+    user can mend is printed as a sentence and ends with status 1.
+    """
+    try:
+        config = load_params(artifacts.PARAMS)
+        artifacts.OUTPUTS.mkdir(exist_ok=True)
+        with start_run(
+            config.tracking,
+            experiment=config.experiment,
+            stage=name,
+            parameters=config.model_dump(mode="json"),
+            directory=artifacts.WANDB,
+        ) as run:
+            metrics = dict(body(Stage(name, config, run)))
+            write_metrics(artifacts.metrics(name), metrics)
+            run.summarize(metrics)
+    except TinyFormerError as error:
+        fail(error)
+    except OSError as error:
+        fail(TinyFormerError(f"{error.filename or 'A file'}: {error.strerror}; free the disk or make the path writable, then run again."))
+
+
+def fail(error: TinyFormerError) -> None:
+    """Print the problem on standard error and exit with status 1."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_escape(str(error))}")
+    sys.exit(1)
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys, so that equal values are equal bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON artefact.
+
+    Raises:
+        TinyFormerError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise TinyFormerError(f"{path} is missing; `tinyformer repro` makes it.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise TinyFormerError(f"{path} is damaged; delete it and run `tinyformer repro`.") from None
