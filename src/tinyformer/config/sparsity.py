@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, model_validator
 
 from tinyformer.config.base import Section
 
-Ratio = Annotated[float, Field(ge=0, lt=1)]
-BlockShape = tuple[Literal[1, 2, 4], Literal[2, 4]]
+Ratio: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
+Criterion: TypeAlias = Literal["l2", "normalized", "taylor"]
+BlockShape: TypeAlias = tuple[Literal[1, 2, 4], Literal[2, 4]]
 
 
 class SparsityConfig(Section):
@@ -28,7 +29,7 @@ class SparsityConfig(Section):
     dense_layers: tuple[str, ...] = ()
     """Shell patterns of layer names that stay dense, e.g. ``*.q``; their weights still count towards ``target``."""
 
-    criterion: Literal["l2", "normalized", "taylor"] = "normalized"
+    criterion: Criterion = "normalized"
     """What makes a block worth keeping: its L2 norm; that norm after every output row was scaled to one (what a
     following BatchNorm sees); or the squared first-order change of the loss when it goes (weight times gradient)."""
 
