@@ -21,7 +21,7 @@ def zero_blocks(shape: tuple[int, ...], sparsity: LayerSparsity) -> int:
 
 
 def zero_weights(shape: tuple[int, ...], sparsity: LayerSparsity) -> int:
-    """Weights sure to lie in zero blocks: exact where blocks divide the shape, else a lower bound (edge blocks first)."""
+    """Weights sure to lie in zero blocks: exact where blocks divide the shape, else a lower bound."""
     rows, cols = sparsity.block
     taps = math.prod(shape[2:])
     missing = total_blocks(shape, sparsity.block) * rows * cols - math.prod(shape)

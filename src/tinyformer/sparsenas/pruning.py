@@ -1,7 +1,8 @@
 """Block pruning in one shot: from a sparsity plan and trained weights to masks, and what a set of weights really is.
 
-A layer's weights, (O, I) or (O, I, KH, KW), are seen as (O, taps, I) and cut into blocks by :mod:`tinyformer.ir.blocks`,
-which the compiler uses too: a block that is zero here is a block that the engine neither stores nor multiplies.
+A layer's weights, (O, I) or (O, I, KH, KW), are seen as (O, taps, I) and cut into blocks by
+:mod:`tinyformer.ir.blocks`, which the compiler uses too: a block that is zero here is a block that the engine
+neither stores nor multiplies.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from torch import Tensor, nn
 from tinyformer.config.sparsity import Criterion
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.blocks import from_blocks, to_blocks
-from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, weighted_layers
 from tinyformer.nets.plan_counts import zero_blocks
+from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, weighted_layers
 
 Masks = dict[str, Tensor]
 """Layer name -> bool tensor of its weight's shape; true where the weight stays."""
@@ -34,7 +35,7 @@ def make_masks(
 ) -> Masks:
     """Masks that remove exactly ``round(ratio * blocks)`` blocks, the least important, from every layer of ``plan``.
 
-    ``state`` holds ``<layer>.weight``; ``gradients`` (same keys; for criterion ``taylor``) these weights' loss gradients.
+    ``state`` holds ``<layer>.weight``; ``gradients`` (same keys; for criterion ``taylor``) their loss gradients.
     Equal scores go by position, so that the result is deterministic. Layers with ratio 0 get no mask.
 
     Raises :class:`TinyFormerError` if a planned layer does not exist.
@@ -69,8 +70,8 @@ def verify_plan(state: Mapping[str, Tensor], plan: SparsityPlan) -> None:
         promised = zero_blocks(tuple(state[f"{layer}.weight"].shape), sparsity)
         if found < promised:
             raise TinyFormerError(
-                f"Layer {layer!r} has {found} zero {sparsity.block[0]}x{sparsity.block[1]} blocks but its plan promises "
-                f"{promised}: the weights were changed after pruning; fine-tune with the masks."
+                f"Layer {layer!r} has {found} zero {sparsity.block[0]}x{sparsity.block[1]} blocks but its plan "
+                f"promises {promised}: the weights were changed after pruning; fine-tune with the masks."
             )
 
 
