@@ -1,0 +1,6 @@
+"""``python -m tinyformer.cli``."""
+
+from tinyformer.cli import main
+
+if __name__ == "__main__":
+    main()

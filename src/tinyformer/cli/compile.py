@@ -1,0 +1,45 @@
+"""``tinyformer compile``: any QDQ INT8 ONNX file to a C package."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import click
+
+
+@click.command("compile")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--mcu", default="stm32f746", show_default=True, help="A microcontroller of conf/mcu, or a YAML file of your own.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Directory of the C package.")
+@click.option("--name", help="Prefix of every symbol (default: the model file's name).")
+@click.option("--engine", "settings", default="default", show_default=True, help="Compiler settings: a choice of conf/engine.")
+@click.option("--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference.")
+def compile_command(model: Path, mcu: str, output: Path, name: str | None, settings: str, simulate: bool) -> None:
+    """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
+    from tinyformer.engine.settings import load_engine_config  # noqa: PLC0415
+    from tinyformer.ir.load import load_model  # noqa: PLC0415
+    from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
+
+    console = Console()
+    target = load_mcu(mcu)
+    with console.status(f"Reading {model}"):
+        graph = load_model(model)
+    with console.status(f"Compiling for {target.name}"):
+        compiled = compile_graph(graph, target, load_engine_config(settings), name or symbol(model.stem))
+        compiled.write(output)
+    console.print(f"{model} -> {output}")
+    if simulate:
+        from tinyformer.engine.firmware import measure_package  # noqa: PLC0415
+
+        with console.status("Building the firmware and simulating one inference"):
+            measured = measure_package(output, target)
+        console.print(measured.table())
+
+
+def symbol(text: str) -> str:
+    """A C identifier made of ``text``."""
+    return re.sub(r"\W", "_", text if text[:1].isalpha() else f"model_{text}")
