@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import time
@@ -88,16 +89,14 @@ def test_plans_respect_bound_and_alignment_and_are_deterministic(case: Case) -> 
 
 def _chain(*sizes: int, scratch: int = 0) -> MemoryPlan:
     names = [f"t{i}" for i in range(len(sizes))]
-    steps = [PlannedStep(f"s{i}", (a,), b, scratch) for i, (a, b) in enumerate(zip(names, names[1:], strict=False))]
+    steps = [PlannedStep(f"s{i}", (a,), b, scratch) for i, (a, b) in enumerate(itertools.pairwise(names))]
     return plan_memory(steps, dict(zip(names, sizes, strict=True)), "t0", names[-1:])
 
 
 @pytest.mark.parametrize("sizes", [(3072, 16384, 8192, 8192, 4096, 64), (8, 8), (1000, 10, 1000, 10, 1000)])
 def test_chains_reach_the_bound(sizes: tuple[int, ...]) -> None:
     plan = _chain(*sizes)
-    assert (
-        plan.arena_bytes == plan.lower_bound == max(align(a) + align(b) for a, b in zip(sizes, sizes[1:], strict=False))
-    )
+    assert plan.arena_bytes == plan.lower_bound == max(align(a) + align(b) for a, b in itertools.pairwise(sizes))
 
 
 def test_scratch_lies_at_the_bottom_when_that_costs_nothing() -> None:

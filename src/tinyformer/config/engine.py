@@ -1,9 +1,37 @@
-"""Section ``engine`` of the configuration."""
+"""Section ``engine``: how SparseEngine compiles."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
 
 from tinyformer.config.base import Section
 
 
 class EngineConfig(Section):
-    """Settings of ``engine``."""
+    """Choices of the compiler, and the share of the microcontroller that it may use."""
+
+    encoding: Literal["auto", "dense"] = "auto"
+    """``auto``: block-sparse where the weights' zero blocks make it pay, layer by layer; ``dense``: never."""
+
+    selection: Literal["estimated", "measured"] = "estimated"
+    """Kernels by cost rule, or by measuring every admissible one in the simulator (minutes; results are cached)."""
+
+    optimize: Literal["-O2", "-O3", "-Os"] = "-O2"
+    """Optimization level of the firmware."""
+
+    patching: bool = True
+    """Whether the first stage may run patch by patch where the plain plan exceeds the SRAM."""
+
+    stack_bytes: int = Field(default=4096, ge=512)
+    """SRAM kept free for the stack when the arena is checked against the microcontroller."""
+
+    flash_bytes: int | None = Field(default=None, gt=0)
+    """Flash that the model may use; all of the microcontroller's when unset."""
+
+    sram_bytes: int | None = Field(default=None, gt=0)
+    """SRAM that the model may use, stack included; all of the microcontroller's when unset."""
+
+    verify_images: int = Field(default=64, ge=1)
+    """Test images run on the simulated microcontroller by `deploy` (the host build runs all of them)."""

@@ -1,9 +1,10 @@
 """The memory planner: where every activation and every scratch buffer lies in the arena.
 
-A *buffer* is a piece of memory with a size and a lifetime (first and last step, inclusive). Tensors become buffers after in-place
-operators and reshapes have been merged (:func:`plan_memory`); two buffers may share bytes if their lifetimes are disjoint. The
-problem is dynamic storage allocation (NP-hard); several greedy orders, then a bounded improvement of the best order, reach the
-lower bound on nearly all networks, and every plan states its own lower bound, so that the distance is known.
+A *buffer* is a piece of memory with a size and a lifetime (first and last step, inclusive). Tensors become buffers
+after in-place operators and reshapes have been merged (:func:`plan_memory`); two buffers may share bytes if their
+lifetimes are disjoint. The problem is dynamic storage allocation (NP-hard); several greedy orders, then a bounded
+improvement of the best order, reach the lower bound on nearly all networks, and every plan states its own lower
+bound, so that the distance is known.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ ALIGNMENT = 8
 """Bytes to which every buffer, and the arena, is aligned: enough for LDRD/STRD and int64."""
 
 _IMPROVEMENTS = 48
-"""Reordered greedy placements tried when no plain order reaches the lower bound: bounds the planner's time to milliseconds."""
+"""Reordered greedy placements tried when no plain order reaches the lower bound: bounds the planner's time to
+milliseconds."""
 
 
 def align(size: int) -> int:
@@ -28,7 +30,8 @@ def align(size: int) -> int:
 class Buffer:
     """``size`` bytes needed from step ``first`` to step ``last``, both included.
 
-    ``pinned`` fixes the offset: scratch at the bottom of the arena lies in the tightly coupled memory, if the arena starts there.
+    ``pinned`` fixes the offset: scratch at the bottom of the arena lies in the tightly coupled memory, if the arena
+    starts there.
     """
 
     name: str
@@ -54,8 +57,8 @@ class Placement:
 class PlannedStep:
     """What the planner must know of one step.
 
-    ``in_place`` names the positions of those inputs whose bytes the output may overwrite while they are read; ``alias`` says that the
-    output *is* the first input's bytes (a reshape).
+    ``in_place`` names the positions of those inputs whose bytes the output may overwrite while they are read;
+    ``alias`` says that the output *is* the first input's bytes (a reshape).
     """
 
     name: str
@@ -70,8 +73,9 @@ class PlannedStep:
 class MemoryPlan:
     """The arena: its size, the bound it is measured against, and what lies where.
 
-    ``tensors`` maps each tensor to its offset, ``scratch`` each step that has scratch to the offset of it. The network's input and
-    output have their place too, so that a caller may read the camera straight into the arena; see the generated header.
+    ``tensors`` maps each tensor to its offset, ``scratch`` each step that has scratch to the offset of it. The
+    network's input and output have their place too, so that a caller may read the camera straight into the arena; see
+    the generated header.
     """
 
     arena_bytes: int
@@ -138,8 +142,8 @@ def lower_bound(buffers: Iterable[Buffer]) -> int:
 def place(buffers: Sequence[Buffer], target: int = 0) -> dict[str, int]:
     """Offsets by name; pinned buffers keep theirs. Stops as soon as the arena is no larger than ``target``.
 
-    Each order is placed first-fit. The best one is then improved by moving a buffer that ends at the top of the arena to the front
-    of the order, where it gets a low offset, as long as that finds something new.
+    Each order is placed first-fit. The best one is then improved by moving a buffer that ends at the top of the arena
+    to the front of the order, where it gets a low offset, as long as that finds something new.
     """
     conflicts = _conflicts(buffers)
     pinned = {i: item.pinned for i, item in enumerate(buffers) if item.pinned is not None}
