@@ -1,9 +1,57 @@
-"""Section ``data`` of the configuration."""
+"""Section ``data``: which images, how they are split, how training varies them."""
 
 from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from tinyformer.config.base import Section
 
 
+class AugmentConfig(Section):
+    """Random changes of training images; zero (or false) switches one off. Never applied to other splits."""
+
+    crop_padding: int = Field(ge=0)
+    """Images shift by up to this many pixels in each direction (a random crop of the padded image)."""
+    crop_fill: Literal["black", "reflect"]
+    """What the shift uncovers: black pixels, or the image mirrored at its border."""
+    horizontal_flip: bool
+    """Mirror left and right with probability one half."""
+    cutout: int = Field(ge=0)
+    """Side in pixels of one square painted mid-grey at a random place (DeVries and Taylor, arXiv 1708.04552)."""
+    color_jitter: float = Field(ge=0, lt=1)
+    """Brightness, contrast and saturation are each scaled by a factor in [1 - this, 1 + this]."""
+    mixup: float = Field(ge=0)
+    """Alpha of the Beta distribution images and labels are mixed with (Zhang et al., arXiv 1710.09412)."""
+
+
 class DataConfig(Section):
-    """Settings of ``data``."""
+    """A data set and its fixed train, validation, test and calibration splits."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    """Name of the prepared data set; also the name of its directory."""
+    source: Literal["digits", "cifar10", "image_folder"]
+    """Where the images come from (docs/data.md)."""
+    root: str | None
+    """Directory (or .npz file) of the source; relative paths start at $TINYFORMER_DATA where that is set. Null: the source's default."""
+    image_size: int = Field(ge=8, le=256)
+    """Side of the square images in pixels; other sizes are resampled."""
+    channels: Literal[1, 3]
+    """1: grey, 3: RGB; images are converted."""
+    validation_fraction: float = Field(gt=0, le=0.5)
+    """Share of the training images set aside for validation."""
+    test_fraction: float = Field(gt=0, le=0.5)
+    """Share of all images held out as the test split, where the source has no official one."""
+    calibration_images: int = Field(gt=0)
+    """Training images that also form the calibration split of the quantizer."""
+    train_limit: int | None = Field(ge=1)
+    """Keep at most this many training images, validation not counted. Null: all."""
+    augment: AugmentConfig
+
+    @model_validator(mode="after")
+    def _augmentation_fits_the_image(self) -> Self:
+        for key in ("crop_padding", "cutout"):
+            if getattr(self.augment, key) >= self.image_size:
+                raise ValueError(f"augment.{key} must be smaller than image_size ({self.image_size})")
+        return self
