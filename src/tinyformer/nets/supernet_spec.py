@@ -1,0 +1,406 @@
+"""What a supernet is: every choice that one set of shared weights offers. Plain frozen dataclasses, free of torch.
+
+A :class:`SupernetSpec` is to its supernet what :class:`~tinyformer.nets.spec.SubnetSpec` is to a single path. It draws,
+recombines and recognises sub-networks; all randomness comes from the ``numpy`` generator handed in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+
+from tinyformer.errors import TinyFormerError
+from tinyformer.nets.spec import (
+    Activation,
+    Block,
+    ConvBlock,
+    InvertedResidual,
+    Skip,
+    StageSpec,
+    SubnetSpec,
+    TransformerBlock,
+    weighted_layers,
+)
+
+WIDTH_STEP = 4
+"""Widths are multiples of this: weights are stored, pruned and multiplied in groups of four inputs (``ir.blocks``)."""
+
+
+@dataclass(frozen=True)
+class ConvChoices:
+    """Plain convolutions: one of ``kernels`` (odd)."""
+
+    kernels: tuple[int, ...]
+    kind: Literal["conv"] = "conv"
+
+    block: ClassVar[type[Block]] = ConvBlock
+
+    def domains(self) -> dict[str, tuple[Any, ...]]:
+        """Values by block attribute, from the cheapest to the dearest."""
+        return {"kernel": self.kernels}
+
+
+@dataclass(frozen=True)
+class InvertedResidualChoices:
+    """Inverted residuals: one of ``kernels`` (odd) and one of ``expansions``."""
+
+    kernels: tuple[int, ...]
+    expansions: tuple[int, ...]
+    kind: Literal["mbconv"] = "mbconv"
+
+    block: ClassVar[type[Block]] = InvertedResidual
+
+    def domains(self) -> dict[str, tuple[Any, ...]]:
+        """Values by block attribute, from the cheapest to the dearest."""
+        return {"kernel": self.kernels, "expansion": self.expansions}
+
+
+@dataclass(frozen=True)
+class TransformerChoices:
+    """Transformer encoders: layers, heads, channels a head, MLP ratios and down-sampling factors of keys and values."""
+
+    depths: tuple[int, ...]
+    heads: tuple[int, ...]
+    head_dims: tuple[int, ...]
+    mlp_ratios: tuple[float, ...]
+    pools: tuple[int, ...]
+    kind: Literal["transformer"] = "transformer"
+
+    block: ClassVar[type[Block]] = TransformerBlock
+
+    def domains(self) -> dict[str, tuple[Any, ...]]:
+        """Values by block attribute, from the cheapest to the dearest (the largest pool is the cheapest)."""
+        return {
+            "depth": self.depths,
+            "heads": self.heads,
+            "head_dim": self.head_dims,
+            "mlp_ratio": self.mlp_ratios,
+            "pool": self.pools[::-1],
+        }
+
+
+@dataclass(frozen=True)
+class SkipChoice:
+    """The position may be left out."""
+
+    kind: Literal["skip"] = "skip"
+
+    block: ClassVar[type[Block]] = Skip
+
+    def domains(self) -> dict[str, tuple[Any, ...]]:
+        """Nothing to choose."""
+        return {}
+
+
+BlockChoices: TypeAlias = ConvChoices | InvertedResidualChoices | TransformerChoices | SkipChoice
+_KINDS: dict[str, type[BlockChoices]] = {
+    choices.kind: choices for choices in (ConvChoices, InvertedResidualChoices, TransformerChoices, SkipChoice)
+}
+
+
+@dataclass(frozen=True)
+class StageChoices:
+    """One stage: elastic ``widths``, a fixed ``stride``, and for each position the kinds of blocks it may hold."""
+
+    widths: tuple[int, ...]
+    stride: int
+    positions: tuple[tuple[BlockChoices, ...], ...]
+
+
+@dataclass(frozen=True)
+class SupernetSpec:
+    """A supernet: input, stem, stages, head. The rules of :mod:`tinyformer.nets.spec` are checked when one is made.
+
+    Every tuple of choices is in ascending order without repetition. ``head_widths`` is ``(0,)`` for a network without a
+    head convolution. Raises :class:`TinyFormerError` where a rule is broken.
+    """
+
+    image_size: int
+    channels: int
+    classes: int
+    activation: Activation
+    stem_widths: tuple[int, ...]
+    stem_kernel: int
+    stem_stride: int
+    stages: tuple[StageChoices, ...]
+    head_widths: tuple[int, ...] = (0,)
+
+    def __post_init__(self) -> None:
+        problem = next(_problems(self), None)
+        if problem is not None:
+            raise TinyFormerError(f"Impossible supernet: {problem}.")
+
+    def feature_sizes(self) -> list[int]:
+        """Side of the (square) feature map that each stage works on, in pixels."""
+        sizes = []
+        size = -(-self.image_size // self.stem_stride)
+        for stage in self.stages:
+            size = -(-size // stage.stride)
+            sizes.append(size)
+        return sizes
+
+    def count(self) -> int:
+        """Number of distinct sub-networks."""
+        total = len(self.stem_widths) * len(self.head_widths)
+        for stage in self.stages:
+            total *= len(stage.widths)
+            for position in stage.positions:
+                total *= sum(math.prod(len(values) for values in choices.domains().values()) for choices in position)
+        return total
+
+    def sample(self, rng: np.random.Generator) -> SubnetSpec:
+        """One sub-network: widths, kinds of blocks and their attributes each drawn uniformly."""
+        return self._subnet(
+            stem_width=_draw(self.stem_widths, rng),
+            stages=tuple(
+                StageSpec(
+                    _draw(stage.widths, rng),
+                    stage.stride,
+                    tuple(_draw_block(position, rng) for position in stage.positions),
+                )
+                for stage in self.stages
+            ),
+            head_width=_draw(self.head_widths, rng),
+        )
+
+    def largest(self) -> SubnetSpec:
+        """The sub-network with the most multiply-accumulates."""
+        return self._extreme(-1, max)
+
+    def smallest(self) -> SubnetSpec:
+        """The sub-network with the fewest multiply-accumulates."""
+        return self._extreme(0, min)
+
+    def contains(self, spec: SubnetSpec) -> bool:
+        """Whether ``spec`` is a path through this supernet."""
+        return (
+            spec == self._subnet(spec.stem_width, spec.stages, spec.head_width)
+            and spec.stem_width in self.stem_widths
+            and spec.head_width in self.head_widths
+            and len(spec.stages) == len(self.stages)
+            and all(
+                stage.width in choices.widths
+                and stage.stride == choices.stride
+                and len(stage.blocks) == len(choices.positions)
+                and all(map(_allows, choices.positions, stage.blocks))
+                for stage, choices in zip(spec.stages, self.stages, strict=True)
+            )
+        )
+
+    def mutate(self, spec: SubnetSpec, rng: np.random.Generator, rate: float) -> SubnetSpec:
+        """``spec`` with each width and each block drawn anew with probability ``rate``.
+
+        A block whose new draw is of the kind it had keeps each of its attributes with probability one half, so that
+        small steps are as likely as large ones. The result may equal ``spec``.
+        """
+
+        def width(current: int, choices: tuple[int, ...]) -> int:
+            return _draw(choices, rng) if rng.random() < rate else current
+
+        def block(current: Block, position: tuple[BlockChoices, ...]) -> Block:
+            return _mix(_draw_block(position, rng), current, rng) if rng.random() < rate else current
+
+        return self._subnet(
+            stem_width=width(spec.stem_width, self.stem_widths),
+            stages=tuple(
+                StageSpec(
+                    width(stage.width, choices.widths),
+                    choices.stride,
+                    tuple(block(old, position) for old, position in zip(stage.blocks, choices.positions, strict=True)),
+                )
+                for stage, choices in zip(spec.stages, self.stages, strict=True)
+            ),
+            head_width=width(spec.head_width, self.head_widths),
+        )
+
+    def crossover(self, a: SubnetSpec, b: SubnetSpec, rng: np.random.Generator) -> SubnetSpec:
+        """Each width and each block from ``a`` or ``b``, equally likely; blocks of one kind mix their attributes."""
+        return self._subnet(
+            stem_width=_draw((a.stem_width, b.stem_width), rng),
+            stages=tuple(
+                StageSpec(
+                    _draw((left.width, right.width), rng),
+                    left.stride,
+                    tuple(
+                        _mix(*((x, y) if rng.random() < 0.5 else (y, x)), rng)
+                        for x, y in zip(left.blocks, right.blocks, strict=True)
+                    ),
+                )
+                for left, right in zip(a.stages, b.stages, strict=True)
+            ),
+            head_width=_draw((a.head_width, b.head_width), rng),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dicts, for YAML and JSON."""
+        return _listed(asdict(self))
+
+    @staticmethod
+    def from_dict(data: dict[str, Any]) -> SupernetSpec:
+        """Inverse of :meth:`to_dict`. Raises :class:`TinyFormerError` on anything else."""
+        try:
+            stages = tuple(
+                StageChoices(
+                    tuple(stage["widths"]),
+                    stage["stride"],
+                    tuple(tuple(_choices(item) for item in position) for position in stage["positions"]),
+                )
+                for stage in data["stages"]
+            )
+            return SupernetSpec(**{**_tupled(data), "stages": stages})
+        except (KeyError, TypeError, AttributeError) as error:
+            raise TinyFormerError(f"This is not the description of a supernet: {error}.") from error
+
+    def _subnet(self, stem_width: int, stages: tuple[StageSpec, ...], head_width: int) -> SubnetSpec:
+        return SubnetSpec(
+            image_size=self.image_size,
+            channels=self.channels,
+            classes=self.classes,
+            activation=self.activation,
+            stem_width=stem_width,
+            stem_kernel=self.stem_kernel,
+            stem_stride=self.stem_stride,
+            stages=stages,
+            head_width=head_width,
+        )
+
+    def _extreme(self, index: int, pick: Callable[..., SubnetSpec]) -> SubnetSpec:
+        """Extreme widths and attributes (``index`` into the choices), then by position the kind that ``pick`` prefers.
+
+        Exact, because what one block costs depends on the widths around it alone and grows with each attribute.
+        """
+        spec = self._subnet(
+            stem_width=self.stem_widths[index],
+            stages=tuple(
+                StageSpec(
+                    stage.widths[index],
+                    stage.stride,
+                    tuple(_corner(position[0], index) for position in stage.positions),
+                )
+                for stage in self.stages
+            ),
+            head_width=self.head_widths[index],
+        )
+        for i, stage in enumerate(self.stages):
+            for j, position in enumerate(stage.positions):
+                spec = pick((_with_block(spec, i, j, _corner(choices, index)) for choices in position), key=_macs)
+        return spec
+
+
+def _macs(spec: SubnetSpec) -> int:
+    return sum(layer.macs for layer in weighted_layers(spec))
+
+
+def _with_block(spec: SubnetSpec, i: int, j: int, block: Block) -> SubnetSpec:
+    """``spec`` with ``block`` as block ``j`` of stage ``i``."""
+    stage = spec.stages[i]
+    changed = replace(stage, blocks=(*stage.blocks[:j], block, *stage.blocks[j + 1 :]))
+    return replace(spec, stages=(*spec.stages[:i], changed, *spec.stages[i + 1 :]))
+
+
+def _draw(values: tuple[Any, ...], rng: np.random.Generator) -> Any:
+    return values[int(rng.integers(len(values)))]
+
+
+def _draw_block(position: tuple[BlockChoices, ...], rng: np.random.Generator) -> Block:
+    choices = _draw(position, rng)
+    return choices.block(**{name: _draw(values, rng) for name, values in choices.domains().items()})
+
+
+def _mix(a: Block, b: Block, rng: np.random.Generator) -> Block:
+    """``a``, each attribute replaced by ``b``'s with probability one half if both are of one kind."""
+    if a.kind != b.kind:
+        return a
+    return replace(a, **{name: getattr(b, name) for name in asdict(a) if name != "kind" and rng.random() < 0.5})
+
+
+def _corner(choices: BlockChoices, index: int) -> Block:
+    return choices.block(**{name: values[index] for name, values in choices.domains().items()})
+
+
+def _allows(position: tuple[BlockChoices, ...], block: Block) -> bool:
+    return any(
+        choices.kind == block.kind and all(getattr(block, name) in values for name, values in choices.domains().items())
+        for choices in position
+    )
+
+
+def _problems(spec: SupernetSpec) -> Iterator[str]:
+    """Sentences (without their full stop) about what ``spec`` breaks."""
+    for name, value in (
+        ("image_size", spec.image_size),
+        ("channels", spec.channels),
+        ("stem_stride", spec.stem_stride),
+    ):
+        if value < 1:
+            yield f"{name} is {value} but must be at least 1"
+    if spec.classes < 2:
+        yield f"classes is {spec.classes} but a classifier needs at least 2"
+    yield from _ascending("stem_widths", spec.stem_widths, multiple_of=WIDTH_STEP)
+    yield from _ascending("stem_kernel", (spec.stem_kernel,), odd=True)
+    if spec.head_widths != (0,):
+        yield from _ascending("head_widths", spec.head_widths, multiple_of=WIDTH_STEP)
+    if not spec.stages:
+        yield "there is no stage"
+    for i, stage in enumerate(spec.stages):
+        if stage.stride < 1:
+            yield f"stages[{i}].stride is {stage.stride} but must be at least 1"
+    for i, (stage, size) in enumerate(zip(spec.stages, spec.feature_sizes(), strict=True)):
+        yield from _ascending(f"stages[{i}].widths", stage.widths, multiple_of=WIDTH_STEP)
+        if not stage.positions:
+            yield f"stages[{i}] has no position for a block"
+        for j, position in enumerate(stage.positions):
+            yield from _position_problems(f"stages[{i}].positions[{j}]", position, first=j == 0, size=size)
+
+
+def _position_problems(at: str, position: tuple[BlockChoices, ...], first: bool, size: int) -> Iterator[str]:
+    kinds = [choices.kind for choices in position]
+    if not kinds or len(set(kinds)) < len(kinds):
+        yield f"{at} must list one or more kinds of blocks, each once, not {kinds}"
+    for choices in position:
+        if first and choices.kind in ("transformer", "skip"):
+            yield f"{at} is the first of its stage, and a {choices.kind} block cannot change stride and width"
+        for name, values in vars(choices).items():
+            if name != "kind":
+                yield from _ascending(f"{at}.{choices.kind}.{name}", values, odd=name == "kernels")
+        if isinstance(choices, TransformerChoices):
+            yield from (
+                f"{at}.transformer.pools: {pool} does not divide the {size} x {size} feature map"
+                for pool in choices.pools
+                if size % pool
+            )
+
+
+def _ascending(at: str, values: tuple[Any, ...], multiple_of: int = 1, odd: bool = False) -> Iterator[str]:
+    if not values:
+        yield f"{at} offers no choice"
+    if any(low >= high for low, high in pairwise(values)):
+        yield f"{at}: the choices {list(values)} are not in ascending order without repetition"
+    for value in values:
+        if value <= 0:
+            yield f"{at}: {value} is not positive"
+        elif multiple_of > 1 and value % multiple_of:
+            yield f"{at}: {value} is not a multiple of {multiple_of}"
+        elif odd and value % 2 == 0:
+            yield f"{at}: {value} is not an odd number"
+
+
+def _choices(data: dict[str, Any]) -> BlockChoices:
+    return _KINDS[data["kind"]](**_tupled(data))
+
+
+def _tupled(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_listed(item) for item in value]
+    return value
