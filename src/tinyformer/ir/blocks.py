@@ -1,9 +1,9 @@
 """Weight blocks: the unit that pruning removes, the encodings store and the sparse kernels multiply.
 
-A weight matrix is seen as (outputs, positions, inputs), positions being the taps of a k x k kernel (1 for linear and 1x1). A block
-of shape ``(rows, pairs * 2)`` covers ``rows`` neighbouring outputs and input *pairs* at one tap. The inputs of a pair are two apart:
-within every group of four, pair 0 is (0, 2) and pair 1 is (1, 3), because one SXTB16 of a four-byte word yields exactly those
-two int16 pairs (SXTB16 w -> bytes 0, 2; SXTB16 w, ROR #8 -> bytes 1, 3).
+A weight matrix is seen as (outputs, positions, inputs), positions being the taps of a k x k kernel (1 for linear and
+1x1). A block of shape ``(rows, pairs * 2)`` covers ``rows`` neighbouring outputs and input *pairs* at one tap. The
+inputs of a pair are two apart: within every group of four, pair 0 is (0, 2) and pair 1 is (1, 3), because one SXTB16 of
+a four-byte word yields exactly those two int16 pairs (SXTB16 w -> bytes 0, 2; SXTB16 w, ROR #8 -> bytes 1, 3).
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """The integer graph that SparseEngine compiles and the reference executor runs.
 
-Every activation is an INT8 tensor. Images are laid out ``(1, H, W, C)``, token matrices ``(1, T, C)`` or ``(T, C)``; memory is
-row-major. All constants an operator needs at run time are already integers here (folded biases, fixed-point multipliers, tables),
-so that the reference executor, the generated C and the firmware consume the same numbers. ``docs/integer_semantics.md``
-defines what each operator computes; ``tinyformer.ir.reference`` is that definition in NumPy.
+Every activation is an INT8 tensor. Images are laid out ``(1, H, W, C)``, token matrices ``(1, T, C)`` or ``(T, C)``;
+memory is row-major. All constants an operator needs at run time are already integers here (folded biases, fixed-point
+multipliers, tables), so that the reference executor, the generated C and the firmware consume the same numbers.
+``docs/integer_semantics.md`` defines what each operator computes; ``tinyformer.ir.reference`` is that definition in
+NumPy.
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Tensor:
 class Requantization:
     """From a 32-bit accumulator to INT8 (docs/integer_semantics.md, "Requantization").
 
-    ``clamp(zero_point + round_half_up(sat(acc << shift) * multiplier / 2**32), low, high)``; ``multipliers`` has one entry per
-    output channel or a single entry, each in ``[0, 2**31)``; ``shift`` is 0 unless a real multiplier is 0.5 or more.
+    ``clamp(zero_point + round_half_up(sat(acc << shift) * multiplier / 2**32), low, high)``; ``multipliers`` has
+    one entry per output channel or a single entry, each in ``[0, 2**31)``; ``sat`` is to int32; ``shift`` is 0 unless a
+    real multiplier is 0.5 or more.
     """
 
     multipliers: Int32Array
@@ -62,8 +64,8 @@ class Op:
 class Conv2D(Op):
     """Convolution (1, H, W, I) -> (1, H', W', O) with ``weights`` (O, KH, KW, I / groups) and ``bias`` (O,).
 
-    The bias already holds ``-zero_point(x) * sum(weights)``; cells outside the image read as ``pad_value`` (the input's zero point).
-    ``padding`` is (top, bottom, left, right).
+    The bias already holds ``-zero_point(x) * sum(weights)``; cells outside the image read as ``pad_value`` (the input's
+    zero point). ``padding`` is (top, bottom, left, right).
     """
 
     weights: Int8Array
@@ -78,7 +80,7 @@ class Conv2D(Op):
 
 @dataclass(frozen=True)
 class DepthwiseConv2D(Op):
-    """Depthwise convolution (1, H, W, C) -> (1, H', W', C) with ``weights`` (KH, KW, C); otherwise as :class:`Conv2D`."""
+    """Depthwise convolution (1, H, W, C) -> (1, H', W', C) with ``weights`` (KH, KW, C); else as :class:`Conv2D`."""
 
     weights: Int8Array
     bias: Int32Array
@@ -102,9 +104,9 @@ class Linear(Op):
 class BatchMatMul(Op):
     """Product of two activations: for each batch b, (m x k) times (k x n).
 
-    Operands and result are addressed by element strides (batch, row, column) into their tensors, so that head splits, merges
-    and transposes cost nothing: ``a[b, i, p]`` is element ``b * a_strides[0] + i * a_strides[1] + p * a_strides[2]`` of input 0,
-    ``b[b, p, j]`` likewise of input 1 and ``y[b, i, j]`` of the output.
+    Operands and result are addressed by element strides (batch, row, column) into their tensors, so that head splits,
+    merges and transposes cost nothing: ``a[b, i, p]`` is element ``b * a_strides[0] + i * a_strides[1] + p *
+    a_strides[2]`` of input 0, ``b[b, p, j]`` likewise of input 1 and ``y[b, i, j]`` of the output.
     """
 
     batch: int
@@ -121,7 +123,7 @@ class BatchMatMul(Op):
 
 @dataclass(frozen=True)
 class Add(Op):
-    """``clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high)``, multipliers fit in int16; same shapes."""
+    """``clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high)``, int16 multipliers; same shapes."""
 
     multiplier_a: int
     multiplier_b: int
@@ -149,7 +151,10 @@ class Lut(Op):
 
 @dataclass(frozen=True)
 class Softmax(Op):
-    """Softmax over the last axis by a table of 256 exponentials and one reciprocal a row (docs/integer_semantics.md, "Softmax")."""
+    """Softmax over the last axis by a table of 256 exponentials and one reciprocal a row.
+
+    See docs/integer_semantics.md, "Softmax".
+    """
 
     exponentials: UInt32Array
     sum_shift: int
@@ -172,9 +177,9 @@ class LayerNorm(Op):
 class AveragePool2D(Op):
     """Sum over the window, requantized; (1, H, W, C) -> (1, H', W', C).
 
-    Cells outside the image add nothing. ``requantization.multipliers`` holds one entry per distinct number of cells that windows
-    cover, 1 .. KH*KW (index cells - 1), or a single one where every window counts alike (padding counted in).
-    ``zero_point`` is the input's: the accumulator is ``sum(x - zero_point)``.
+    Cells outside the image add nothing. ``requantization.multipliers`` holds one entry per distinct number of cells
+    that windows cover, 1 .. KH*KW (index cells - 1), or a single one where every window counts alike (padding counted
+    in). ``zero_point`` is the input's: the accumulator is ``sum(x - zero_point)``.
     """
 
     kernel: tuple[int, int]
