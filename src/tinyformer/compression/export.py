@@ -7,13 +7,12 @@ dimension stays symbolic (``N``).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import onnx
 
 from tinyformer.compression.folding import Parameters, fold_batchnorm
 from tinyformer.compression.onnx_builder import OnnxBuilder
+from tinyformer.nets.blocks import BATCHNORM_EPSILON, LAYERNORM_EPSILON
 from tinyformer.nets.spec import (
     ConvBlock,
     InvertedResidual,
@@ -21,12 +20,9 @@ from tinyformer.nets.spec import (
     StageSpec,
     SubnetSpec,
     TransformerBlock,
-    mlp_width,
     weighted_layers,
 )
-
-if TYPE_CHECKING:
-    from tinyformer.nets.subnet import Subnet
+from tinyformer.nets.subnet import Subnet
 
 BATCH = "N"
 INPUT = "input"
@@ -39,12 +35,12 @@ def to_float_onnx(subnet: Subnet) -> onnx.ModelProto:
     Outputs equal ``subnet.eval()``'s up to float rounding.
     """
     spec = subnet.spec
-    return build_float_onnx(spec, fold_batchnorm(subnet.state_dict(), batchnorms(spec), subnet.batchnorm_epsilon))
+    return build_float_onnx(spec, fold_batchnorm(subnet.state_dict(), batchnorms(spec), BATCHNORM_EPSILON))
 
 
-def build_float_onnx(spec: SubnetSpec, parameters: Parameters, layernorm_epsilon: float = 1e-5) -> onnx.ModelProto:
+def build_float_onnx(spec: SubnetSpec, parameters: Parameters) -> onnx.ModelProto:
     """The same from a specification and folded parameters."""
-    walker = _Walker(spec, parameters, layernorm_epsilon)
+    walker = _Walker(spec, parameters)
     logits = walker.walk()
     return walker.builder.model(
         "tinyformer",
@@ -61,11 +57,10 @@ def batchnorms(spec: SubnetSpec) -> dict[str, str]:
 class _Walker:
     """Builds the graph in execution order; tensors are named after the layers that make them."""
 
-    def __init__(self, spec: SubnetSpec, parameters: Parameters, layernorm_epsilon: float) -> None:
+    def __init__(self, spec: SubnetSpec, parameters: Parameters) -> None:
         self.builder = OnnxBuilder()
         self._spec = spec
         self._parameters = parameters
-        self._layernorm_epsilon = layernorm_epsilon
         self._size = spec.image_size
 
     def walk(self) -> str:
@@ -170,7 +165,9 @@ class _Walker:
             case "relu":
                 return build.node("Relu", f"{x}.relu", [x])
             case "relu6":
-                bounds = [build.constant(f"{x}.relu6.{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))]
+                bounds = [
+                    build.constant(f"{x}.relu6.{k}", np.array(v, np.float32)) for k, v in (("min", 0), ("max", 6))
+                ]
                 return build.node("Clip", f"{x}.relu6", [x, *bounds])
             case "hardswish":
                 return build.node("HardSwish", f"{x}.hardswish", [x])
@@ -179,7 +176,7 @@ class _Walker:
 
     def _layernorm(self, name: str, x: str) -> str:
         inputs = [x, self._constant(f"{name}.weight"), self._constant(f"{name}.bias")]
-        return self.builder.node("LayerNormalization", name, inputs, axis=-1, epsilon=self._layernorm_epsilon)
+        return self.builder.node("LayerNormalization", name, inputs, axis=-1, epsilon=LAYERNORM_EPSILON)
 
     def _linear(self, name: str, x: str, scale: float = 1.0) -> str:
         """Rows of x times a constant matrix (I, O), then the bias."""

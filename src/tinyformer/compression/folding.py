@@ -12,8 +12,6 @@ from torch import Tensor
 Parameters: TypeAlias = dict[str, NDArray[np.float64]]
 """``<layer>.weight`` and ``<layer>.bias`` of every convolution, linear layer and LayerNorm, in double precision."""
 
-BATCHNORM_EPSILON = 1e-5
-
 
 def fold_batchnorm(state: Mapping[str, Tensor], pairs: Mapping[str, str], epsilon: float) -> Parameters:
     """Fold every BatchNorm of ``pairs`` (convolution -> its BatchNorm) and keep all other parameters as they are.
@@ -29,6 +27,4 @@ def fold_batchnorm(state: Mapping[str, Tensor], pairs: Mapping[str, str], epsilo
         folded[f"{layer}.weight"] = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
         folded[f"{layer}.bias"] = arrays[f"{norm}.bias"] - arrays[f"{norm}.running_mean"] * scale
     norms = tuple(f"{norm}." for norm in pairs.values())
-    return folded | {
-        name: array for name, array in arrays.items() if name not in folded and not name.startswith(norms)
-    }
+    return folded | {name: array for name, array in arrays.items() if name not in folded and not name.startswith(norms)}
