@@ -292,6 +292,11 @@ class SupernetSpec:
         return spec
 
 
+def largest_block(choices: BlockChoices) -> Block:
+    """The block with the most weights and multiply-accumulates among ``choices``."""
+    return _corner(choices, -1)
+
+
 def _macs(spec: SubnetSpec) -> int:
     return sum(layer.macs for layer in weighted_layers(spec))
 
