@@ -34,7 +34,8 @@ class DataConfig(Section):
     source: Literal["digits", "cifar10", "image_folder"]
     """Where the images come from (docs/data.md)."""
     root: str | None
-    """Directory (or .npz file) of the source; relative paths start at $TINYFORMER_DATA where that is set. Null: the source's default."""
+    """Directory (or .npz file) of the source; relative paths start at $TINYFORMER_DATA where that is set. Null: the
+    source's default."""
     image_size: int = Field(ge=8, le=256)
     """Side of the square images in pixels; other sizes are resampled."""
     channels: Literal[1, 3]

@@ -1,4 +1,5 @@
-"""Data sets: fetch, verify, split, load. ``data.loading`` (torch) and ``data.datamodule`` (Lightning) are imported by name."""
+"""Data sets: fetch, verify, split, load. ``data.loading`` (torch) and ``data.datamodule`` (Lightning) are imported by
+name."""
 
 from tinyformer.data.manifest import Manifest
 from tinyformer.data.preparation import prepare_dataset

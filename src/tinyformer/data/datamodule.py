@@ -15,14 +15,15 @@ from tinyformer.data.splits import Splits
 class ImageDataModule(pl.LightningDataModule):
     """Training and validation batches from memory, without worker processes.
 
-    Lightning sets the epoch of the training batches, also after a resume; under DDP each process takes its share of the images.
-    ``test_dataloader`` alone reads the test split.
+    Lightning sets the epoch of the training batches, also after a resume; under DDP each process takes its share of the
+    images. ``test_dataloader`` alone reads the test split.
     """
 
     def __init__(
         self, splits: Splits, config: DataConfig, batch_size: int, seed: int, device: torch.device | str = "cpu"
     ) -> None:
-        """``batch_size`` is per process; ``device`` is where images are kept and augmented (a GPU holds CIFAR-10 easily)."""
+        """``batch_size`` is per process; ``device`` is where images are kept and augmented (a GPU holds CIFAR-10
+        easily)."""
         super().__init__()
         self.splits = splits
         self.config = config

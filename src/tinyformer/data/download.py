@@ -23,7 +23,8 @@ def user_cache() -> Path:
 def download(url: str, destination: Path, md5: str) -> None:
     """Fetch ``url`` to ``destination``, which appears only once complete and verified.
 
-    Raises ``OSError`` (``urllib.error.URLError`` is one) where the network or the disk fails, TinyFormerError where the content is not the expected one.
+    Raises ``OSError`` (``urllib.error.URLError`` is one) where the network or the disk fails, TinyFormerError where the
+    content is not the expected one.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     partial = destination.with_name(destination.name + ".part")

@@ -1,12 +1,14 @@
 """Batches for torch (Lightning: ``data.datamodule``): normalization, deterministic order, augmentation.
 
-Everything random is derived from (seed, epoch, batch) and drawn by NumPy on the host, so that a resumed run, another number of
-batches per step or another device sees the same data.
+Everything random is derived from (seed, epoch, batch) and drawn by NumPy on the host, so that a resumed run, another
+number of batches per step or another device sees the same data.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -29,9 +31,9 @@ def normalize(images: NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
 class EpochBatches:
     """Batches of one split, shuffled and augmented anew each epoch; iterate after :meth:`set_epoch`.
 
-    Yields (x float32 (B, C, H, W), y): ``y`` holds labels int64 (B,), with mixup probabilities float32 (B, classes); torch's cross-entropy
-    takes both. Without ``augment`` the order is that of the split, every image once, the last batch smaller; with it the order is
-    random and the last, incomplete batch is left out (unless it is the only one).
+    Yields (x float32 (B, C, H, W), y): ``y`` holds labels int64 (B,), with mixup probabilities float32 (B, classes);
+    torch's cross-entropy takes both. Without ``augment`` the order is that of the split, every image once, the last
+    batch smaller; with it the order is random and the last, incomplete batch is left out (unless it is the only one).
     """
 
     def __init__(
@@ -46,7 +48,8 @@ class EpochBatches:
         world_size: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
-        """``classes`` is needed for mixup. Of ``world_size`` processes, the one of that ``rank`` takes every world_size-th image."""
+        """``classes`` is needed for mixup. Of ``world_size`` processes, the one of that ``rank`` takes every
+        world_size-th image."""
         if augment is not None and augment.mixup > 0 and classes is None:
             raise ValueError("mixup needs the number of classes")
         self.images = torch.as_tensor(split.images, device=device)
@@ -60,9 +63,9 @@ class EpochBatches:
         self.epoch = 0
 
     @property
-    def sampler(self) -> EpochBatches:
-        """Lightning looks here for ``set_epoch``."""
-        return self
+    def batch_sampler(self) -> SimpleNamespace:
+        """Lightning calls ``batch_sampler.sampler.set_epoch`` before each epoch."""
+        return SimpleNamespace(sampler=self)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration delivers."""
@@ -70,7 +73,7 @@ class EpochBatches:
 
     def __len__(self) -> int:
         if self.augment is None:
-            return -(-len(range(self.rank, len(self.labels), self.world_size)) // self.batch_size)
+            return math.ceil(len(range(self.rank, len(self.labels), self.world_size)) / self.batch_size)
         return max(1, len(self.labels) // self.world_size // self.batch_size)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
@@ -103,7 +106,8 @@ class EpochBatches:
 
 
 def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rng: np.random.Generator) -> torch.Tensor:
-    """Shift each image (B, H, W, C) by up to ``padding`` pixels on both axes and mirror half of them: one gather for both.
+    """Shift each image (B, H, W, C) by up to ``padding`` pixels on both axes and mirror half of them: one gather for
+    both.
 
     ``fill`` is "black" or "reflect" (mirrored without repeating the border pixel).
     """
@@ -122,7 +126,8 @@ def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rn
 
 
 def jitter_color(images: torch.Tensor, strength: float, rng: np.random.Generator) -> torch.Tensor:
-    """Scale brightness, then contrast about the image's mean, then (RGB) saturation about its grey, each by 1 +- ``strength``."""
+    """Scale brightness, then contrast about the image's mean, then (RGB) saturation about its grey, each by 1 +-
+    ``strength``."""
     if not strength:
         return images
     factors = _on(rng.uniform(1 - strength, 1 + strength, size=(3, len(images), 1, 1, 1)).astype(np.float32), images)
@@ -136,7 +141,8 @@ def jitter_color(images: torch.Tensor, strength: float, rng: np.random.Generator
 
 
 def cutout(images: torch.Tensor, side: int, rng: np.random.Generator) -> torch.Tensor:
-    """Paint one square of ``side`` pixels grey in each image; its centre is anywhere, so that parts may fall outside."""
+    """Paint one square of ``side`` pixels grey in each image; its centre is anywhere, so that parts may fall
+    outside."""
     if not side:
         return images
     batch, height, width, _ = images.shape
@@ -151,7 +157,8 @@ def cutout(images: torch.Tensor, side: int, rng: np.random.Generator) -> torch.T
 def mixup(
     x: torch.Tensor, labels: torch.Tensor, alpha: float, classes: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Blend the batch with a shuffled copy of itself by one factor from Beta(alpha, alpha); labels become probabilities (B, classes)."""
+    """Blend the batch with a shuffled copy of itself by one factor from Beta(alpha, alpha); labels become probabilities
+    (B, classes)."""
     if not alpha:
         return x, labels
     share = float(rng.beta(alpha, alpha))

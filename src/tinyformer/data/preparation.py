@@ -25,9 +25,10 @@ Arrays = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 def prepare_dataset(config: DataConfig, seed: int, destination: Path) -> Manifest:
     """Fetch, resample, split and write the data set ``config`` names; the same bytes for the same arguments.
 
-    ``destination`` gets ``<split>_images.npy`` (uint8, N x H x W x C), ``<split>_labels.npy`` (int64) and ``manifest.json``; it appears only
-    once complete and replaces what was there. Train, val and test are disjoint; val and calibration come from the training
-    images alone, and calibration stays part of train. Raises TinyFormerError where the source is missing, damaged or too small.
+    ``destination`` gets ``<split>_images.npy`` (uint8, N x H x W x C), ``<split>_labels.npy`` (int64) and
+    ``manifest.json``; it appears only once complete and replaces what was there. Train, val and test are disjoint; val
+    and calibration come from the training images alone, and calibration stays part of train. Raises TinyFormerError
+    where the source is missing, damaged or too small.
     """
     source = _SOURCES[config.source](config)
     arrays = _split(source, config, np.random.default_rng(seed))
@@ -50,7 +51,8 @@ def _split(source: LabelledImages, config: DataConfig, rng: np.random.Generator)
     if sizes.min() < 3:
         name = source.classes[int(sizes.argmin())]
         raise TinyFormerError(
-            f"Class '{name}' has {sizes.min()} image(s) to train on; at least 3 are needed to split off validation and test."
+            f"Class '{name}' has {sizes.min()} image(s) to train on; at least 3 are needed to split off validation and "
+            f"test."
         )
     images, labels = source.images, source.labels
     if source.test_images is not None and source.test_labels is not None:
@@ -79,11 +81,9 @@ def _share(fraction: float, sizes: NDArray[np.int64]) -> int:
 
 def _write(arrays: Arrays, source: LabelledImages, config: DataConfig, seed: int, directory: Path) -> Manifest:
     files = {}
-    for split, pair in arrays.items():
-        for kind, array in zip(("images", "labels"), pair, strict=True):
-            path = directory / f"{split}_{kind}.npy"
-            np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-            files[path.name] = ArrayFile(_sha256(path), path.stat().st_size, str(array.dtype), array.shape)
+    for split, (images, labels) in arrays.items():
+        files[f"{split}_images.npy"] = _save(directory / f"{split}_images.npy", images)
+        files[f"{split}_labels.npy"] = _save(directory / f"{split}_labels.npy", labels)
     manifest = Manifest(
         name=config.name,
         origin=source.origin,
@@ -99,6 +99,8 @@ def _write(arrays: Arrays, source: LabelledImages, config: DataConfig, seed: int
     return manifest
 
 
-def _sha256(path: Path) -> str:
+def _save(path: Path, array: NDArray) -> ArrayFile:
+    np.save(path, np.ascontiguousarray(array), allow_pickle=False)
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return ArrayFile(digest, path.stat().st_size, str(array.dtype), array.shape)

@@ -14,8 +14,8 @@ _MODES = {1: "L", 3: "RGB"}
 def resample(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     """One image as uint8 (size, size, channels).
 
-    The shorter side is scaled to ``size`` (bilinear, with antialiasing when it shrinks), then the centre is cut out, so that
-    nothing is distorted. Colour becomes grey by the luma of ITU-R 601 (Pillow's mode "L").
+    The shorter side is scaled to ``size`` (bilinear, with antialiasing when it shrinks), then the centre is cut out, so
+    that nothing is distorted. Colour becomes grey by the luma of ITU-R 601 (Pillow's mode "L").
     """
     converted = image.convert(_MODES[channels])
     scale = size / min(converted.size)

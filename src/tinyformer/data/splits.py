@@ -28,7 +28,8 @@ class Split:
 class Splits:
     """A prepared data set on disk.
 
-    Files are read, and checked against the manifest, on first access of their split; a damaged one raises TinyFormerError with its name.
+    Files are read, and checked against the manifest, on first access of their split; a damaged one raises
+    TinyFormerError with its name.
     """
 
     def __init__(self, directory: Path, manifest: Manifest, *, test: bool = True) -> None:

@@ -9,7 +9,8 @@ Indices = NDArray[np.int64]
 
 
 def stratified_sample(labels: NDArray[np.int64], count: int, rng: np.random.Generator) -> Indices:
-    """``count`` positions of ``labels``, ascending, each class by its share (largest remainders), drawn at random within a class."""
+    """``count`` positions of ``labels``, ascending, each class by its share (largest remainders), drawn at random
+    within a class."""
     classes, sizes = np.unique(labels, return_counts=True)
     exact = sizes * (count / len(labels))
     quotas = np.floor(exact).astype(np.int64)

@@ -17,7 +17,8 @@ DATA_VARIABLE = "TINYFORMER_DATA"
 class LabelledImages:
     """All images of a source, at their final size, before splitting.
 
-    ``images`` uint8 (N, H, W, C), ``labels`` int64 (N,); ``test_images``/``test_labels`` where the source has an official test split.
+    ``images`` uint8 (N, H, W, C), ``labels`` int64 (N,); ``test_images``/``test_labels`` where the source has an
+    official test split.
     """
 
     images: NDArray[np.uint8]

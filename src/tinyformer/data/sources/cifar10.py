@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import io
 import pickle
@@ -37,8 +38,9 @@ Read = Callable[[str], bytes]
 def load(config: DataConfig, records: int = RECORDS) -> LabelledImages:
     """The 50,000 training and 10,000 test images in official order.
 
-    Taken from ``data.root``, else from $TINYFORMER_DATA (or its folder ``cifar10``), else downloaded. ``records`` is the number of images a
-    file; only tests change it. Raises TinyFormerError where files are missing or not what the data set's page describes.
+    Taken from ``data.root``, else from $TINYFORMER_DATA (or its folder ``cifar10``), else downloaded. ``records`` is
+    the number of images a file; only tests change it. Raises TinyFormerError where files are missing or not what the
+    data set's page describes.
     """
     batches, origin = _open(config)
     train = [batches(f"data_batch_{i}", records) for i in range(1, 6)]
@@ -81,8 +83,10 @@ def _open(config: DataConfig) -> tuple[Callable[[str, int], Batch], Path]:
         download(_URL, archive, _MD5[_ARCHIVE])
     except OSError as error:
         raise TinyFormerError(
-            f"CIFAR-10 is not on this machine and {_URL} could not be fetched ({error}): put the folder {_BINARY} or the archive "
-            f"{_ARCHIVE} into a directory and name that directory by data.root or the environment variable {DATA_VARIABLE}."
+            f"CIFAR-10 is not on this machine and {_URL} could not be fetched ({error}): put the folder {_BINARY} or "
+            f"the archive "
+            f"{_ARCHIVE} into a directory and name that directory by data.root or the environment variable "
+            f"{DATA_VARIABLE}."
         ) from error
     return _open_archive(archive, _MD5[_ARCHIVE])
 
@@ -127,7 +131,8 @@ def _binary_reader(read: Read) -> Callable[[str, int], Batch]:
         expected = records * (_PIXELS + 1)
         if len(content) != expected:
             raise TinyFormerError(
-                f"{name}.bin of CIFAR-10 has {len(content)} bytes instead of {expected} ({records} records): it is truncated or not in "
+                f"{name}.bin of CIFAR-10 has {len(content)} bytes instead of {expected} ({records} records): it is "
+                f"truncated or not in "
                 "the official binary layout; fetch it again."
             )
         rows = np.frombuffer(content, np.uint8).reshape(records, _PIXELS + 1)
@@ -143,16 +148,7 @@ def _python_reader(read: Read) -> Callable[[str, int], Batch]:
         try:
             content: dict[bytes, Any] = _ArrayUnpickler(io.BytesIO(read(name)), encoding="bytes").load()
             pixels, labels = np.asarray(content[b"data"], np.uint8), np.asarray(content[b"labels"], np.uint8)
-        except (
-            pickle.UnpicklingError,
-            EOFError,
-            KeyError,
-            TypeError,
-            ValueError,
-            AttributeError,
-            ImportError,
-            IndexError,
-        ) as error:
+        except Exception as error:  # a damaged pickle raises almost anything
             raise TinyFormerError(
                 f"{name} of CIFAR-10 is truncated or not an official batch ({error}): fetch it again."
             ) from error
@@ -166,14 +162,21 @@ def _python_reader(read: Read) -> Callable[[str, int], Batch]:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Refuses every global but the three that NumPy arrays need: a batch file cannot run code."""
-
-    _ALLOWED = frozenset({"_reconstruct", "ndarray", "dtype"})
+    """Refuses every global but those that NumPy arrays and byte strings need: a batch file cannot run code."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "numpy" and name in self._ALLOWED:
-            return {"_reconstruct": np.empty(0).__reduce__()[0], "ndarray": np.ndarray, "dtype": np.dtype}[name]
+        package = module.split(".", maxsplit=1)[0]
+        if (package, name) in _UNPICKLED:
+            return _UNPICKLED[package, name]
         raise pickle.UnpicklingError(f"it refers to {module}.{name}")
+
+
+_UNPICKLED: dict[tuple[str, str], Any] = {
+    ("numpy", "_reconstruct"): np.empty(0).__reduce__()[0],  # its module moved between NumPy 1 and 2
+    ("numpy", "ndarray"): np.ndarray,
+    ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): codecs.encode,
+}
 
 
 def _checked(name: str, planes: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Batch:
@@ -181,7 +184,8 @@ def _checked(name: str, planes: NDArray[np.uint8], labels: NDArray[np.uint8]) ->
     wrong = np.flatnonzero(labels >= len(CLASSES))
     if len(wrong):
         raise TinyFormerError(
-            f"{name} of CIFAR-10 has the label {labels[wrong[0]]} in record {wrong[0]} (allowed: 0 to 9): it is damaged; fetch it again."
+            f"{name} of CIFAR-10 has the label {labels[wrong[0]]} in record {wrong[0]} (allowed: 0 to 9): it is "
+            f"damaged; fetch it again."
         )
     images = planes.reshape(-1, _COLOURS, _SIDE, _SIDE).transpose(0, 2, 3, 1)
     return np.ascontiguousarray(images), labels.astype(np.int64)

@@ -20,13 +20,14 @@ _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif",
 def load(config: DataConfig) -> LabelledImages:
     """Images of ``data.root``.
 
-    A directory holds ``<class>/<image>``, or ``train/<class>/<image>`` and ``test/<class>/<image>`` (then the test split is that one).
-    An .npz file holds ``images`` uint8 (N, H, W) or (N, H, W, C) and ``labels`` (N,), optionally ``test_images``, ``test_labels`` and
-    ``classes`` (names). Raises TinyFormerError naming the file at fault.
+    A directory holds ``<class>/<image>``, or ``train/<class>/<image>`` and ``test/<class>/<image>`` (then the test
+    split is that one). An .npz file holds ``images`` uint8 (N, H, W) or (N, H, W, C) and ``labels`` (N,), optionally
+    ``test_images``, ``test_labels`` and ``classes`` (names). Raises TinyFormerError naming the file at fault.
     """
     if config.root is None:
         raise TinyFormerError(
-            "data.root is not set: name the directory with one folder a class, or the .npz file, e.g. data.root=/path/to/images."
+            "data.root is not set: name the directory with one folder a class, or the .npz file, e.g. "
+            "data.root=/path/to/images."
         )
     root = resolve_root(config.root)
     if root.is_dir():
@@ -124,7 +125,8 @@ def _pair(
         images = images[..., None]
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
         raise TinyFormerError(
-            f"'{images_key}' of {path} is {images.dtype} {images.shape}: it must be uint8 (N, H, W), (N, H, W, 1) or (N, H, W, 3)."
+            f"'{images_key}' of {path} is {images.dtype} {images.shape}: it must be uint8 (N, H, W), (N, H, W, 1) or "
+            f"(N, H, W, 3)."
         )
     if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
         raise TinyFormerError(f"'{labels_key}' of {path} must be {len(images)} integers from 0 upwards, one an image.")
