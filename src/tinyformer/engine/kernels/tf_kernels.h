@@ -1,0 +1,170 @@
+/* Kernels of SparseEngine: one operator on INT8 tensors each.
+ *
+ * Contract of every kernel
+ *  - `p` is constant, usually in flash; whatever it points to must outlive the call.
+ *  - `x`, `a`, `b` are inputs, `y` the output: row-major, NHWC. No alignment is required of them. Unless a kernel says that
+ *    it works in place, the output overlaps no input; in place means the very same address.
+ *  - `scratch` is working memory owned by the caller, aligned to 8 bytes, undefined before and after the call. Its size is
+ *    computed by the compiler (tinyformer.engine.packing). It is read far more often than anything else: put it into
+ *    tightly coupled memory where the chip has some. NULL where the size is 0.
+ *  - Kernels keep no state, allocate nothing, never fail; arguments are not checked at run time.
+ *
+ * Requantization (docs/integer_semantics.md):
+ *    y = clamp(zero_point + ((acc' * m + 2^31) >> 32), low, high), acc' = saturate_int32(acc << shift)
+ * with 0 <= m < 2^31, 0 <= shift <= 10, -128 <= low <= high <= 127. `multiplier_step` is 1 where `multipliers` holds one
+ * entry an output channel and 0 where it holds a single one.
+ */
+#ifndef TF_KERNELS_H
+#define TF_KERNELS_H
+
+#include <stdint.h>
+
+#include "tf_prefix.h"
+
+#define TF_JOIN_(a, b) a##b
+#define TF_JOIN(a, b) TF_JOIN_(a, b)
+/* The external name of a kernel: TF(add) is tf_add, or what tf_prefix.h makes of it. */
+#define TF(name) TF_JOIN(TF_PREFIX, name)
+
+#if defined(__GNUC__)
+#define TF_ALIGNED(bytes) __attribute__((aligned(bytes)))
+#else
+#define TF_ALIGNED(bytes)
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Convolution of any kind, including 1x1 and linear layers (height 1, width = rows). Weights are (O, KH, KW, I / groups).
+ * Cells outside the image read as pad_value. Scratch: none. */
+typedef struct {
+  uint16_t in_height, in_width, in_channels;
+  uint16_t out_height, out_width, out_channels;
+  uint16_t kernel_height, kernel_width;
+  uint16_t stride_y, stride_x;
+  uint16_t pad_top, pad_left;
+  uint16_t dilation_y, dilation_x;
+  uint16_t groups;
+  int16_t pad_value;
+  const int8_t *weights;
+  const int32_t *bias;
+  const int32_t *multipliers;
+  uint8_t multiplier_step;
+  uint8_t shift;
+  int16_t zero_point, low, high;
+} tf_conv_params;
+void TF(conv)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Depthwise convolution, one filter a channel; in_channels = out_channels = C, weights are (KH, KW, C). Otherwise as conv;
+ * `groups` is not read. Scratch: none. */
+void TF(depthwise)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Product of two activations, y[b, i, j] = sum over q of (a[b, i, q] - a_zero_point) * (b[b, q, j] - b_zero_point),
+ * all three addressed by element strides (batch, row, column). Scratch: none. */
+typedef struct {
+  uint16_t batch, rows, depth, columns;
+  int32_t a_strides[3], b_strides[3], y_strides[3];
+  int32_t multiplier;
+  uint8_t shift;
+  int16_t a_zero_point, b_zero_point;
+  int16_t zero_point, low, high;
+} tf_batch_matmul_params;
+void TF(batch_matmul)(const tf_batch_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+
+/* y = clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high), multipliers within int16. `count` elements.
+ * Works in place on either input. Scratch: none. */
+typedef struct {
+  uint32_t count;
+  int16_t multiplier_a, multiplier_b;
+  int32_t offset;
+  uint8_t shift;
+  int16_t low, high;
+} tf_add_params;
+void TF(add)(const tf_add_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+
+/* y = requantize((a - a_zero_point) * (b - b_zero_point)); b is repeated: element i of a meets element i % b_count of b.
+ * Works in place on a, and on b where b_count = count. Scratch: none. */
+typedef struct {
+  uint32_t count, b_count;
+  int32_t multiplier;
+  uint8_t shift;
+  int16_t a_zero_point, b_zero_point;
+  int16_t zero_point, low, high;
+} tf_mul_params;
+void TF(mul)(const tf_mul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
+
+/* y = table[x + 128]. Works in place. Scratch: none. */
+typedef struct {
+  uint32_t count;
+  const int8_t *table; /* 256 entries */
+} tf_lut_params;
+void TF(lut)(const tf_lut_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Softmax of `rows` rows of `columns` elements. Works in place. Scratch: 4 * columns bytes. */
+typedef struct {
+  uint32_t rows, columns;
+  const uint32_t *exponentials; /* 256 entries, falling: E[d] = 2^p exp(-scale d) */
+  uint32_t numerator;
+  uint8_t sum_shift;
+  int16_t zero_point;
+} tf_softmax_params;
+void TF(softmax)(const tf_softmax_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* LayerNorm of `rows` rows of `columns` <= 1024 elements. Works in place. Scratch: none. */
+typedef struct {
+  uint32_t rows, columns;
+  const int16_t *gamma; /* columns entries */
+  const int32_t *beta;  /* columns entries */
+  int64_t epsilon;      /* 1 .. 2^48 */
+  uint8_t pre_shift, post_shift;
+} tf_layer_norm_params;
+void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Average pooling: the sum of (x - in_zero_point) over the cells inside the image, requantized. `multiplier_step` is 1 where
+ * `multipliers` is indexed by (cells inside - 1). Scratch: 4 * channels bytes. */
+typedef struct {
+  uint16_t in_height, in_width, channels;
+  uint16_t out_height, out_width;
+  uint16_t kernel_height, kernel_width;
+  uint16_t stride_y, stride_x;
+  uint16_t pad_top, pad_left;
+  int16_t in_zero_point;
+  const int32_t *multipliers;
+  uint8_t multiplier_step;
+  uint8_t shift;
+  int16_t zero_point, low, high;
+} tf_pool_params;
+void TF(average_pool)(const tf_pool_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Max pooling; the fields after pad_left are not read. Every window meets the image. Scratch: none. */
+void TF(max_pool)(const tf_pool_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* `count` pieces of `bytes` bytes from x + source_offset, source_stride apart, to y + target_offset, target_stride apart:
+ * slices, and the pieces of a concatenation. Scratch: none. */
+typedef struct {
+  uint32_t count, bytes;
+  uint32_t source_offset, source_stride;
+  uint32_t target_offset, target_stride;
+} tf_copy_params;
+void TF(copy)(const tf_copy_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Constant padding of up to four axes (missing leading axes have extent 1). Scratch: none. */
+typedef struct {
+  uint16_t in_shape[4], before[4], out_shape[4];
+  int16_t value;
+} tf_pad_params;
+void TF(pad)(const tf_pad_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* y of shape `shape`, element (i0, i1, i2, i3) read at x[sum of i * strides]. Scratch: none. */
+typedef struct {
+  uint16_t shape[4];
+  int32_t strides[4];
+} tf_transpose_params;
+void TF(transpose)(const tf_transpose_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,41 @@
+"""All kernels, the fastest first, and the question the compiler asks of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tinyformer.engine.packing import portable
+from tinyformer.engine.packing.description import Implementation, Kernel
+from tinyformer.ir.graph import Op, Tensor
+
+KERNEL_DIRECTORY = Path(__file__).parent.parent / "kernels"
+"""Where the C sources lie."""
+
+HEADERS = ("tf_prefix.h", "tf_kernels.h", "tf_requantize.h")
+"""Headers that go with any kernel; ``tf_kernels.h`` is the one a caller includes."""
+
+KERNELS: tuple[Kernel, ...] = portable.KERNELS
+
+
+def implementations(op: Op, tensors: Mapping[str, Tensor], scratch_limit: int) -> list[Implementation]:
+    """Every way to run ``op``, in order of expected speed; the last always exists and needs the least memory.
+
+    Args:
+        op: the operator.
+        tensors: the graph's activations by name.
+        scratch_limit: bytes of fast scratch that a kernel may use (those that need a minimum may exceed it by nothing:
+            they are left out instead).
+
+    Raises:
+        NotImplementedError: no kernel serves this type of operator.
+    """
+    found = [
+        implementation
+        for kernel in KERNELS
+        if isinstance(op, kernel.operators)
+        for implementation in kernel.pack(op, tensors, scratch_limit)
+    ]
+    if not found:
+        raise NotImplementedError(f"no kernel runs {type(op).__name__} '{op.name}'")
+    return found
