@@ -1,0 +1,9 @@
+#include "runtime.h"
+#include "semihost.h"
+
+void runtime_exit(int status)
+{
+    semihost_exit(status);
+    for (;;) {
+    }
+}
