@@ -79,7 +79,8 @@ class TransformerSpace(Section):
     mlp_ratios: Ratios
     """Hidden units of the MLP, relative to the stage's width."""
     pools: Counts
-    """Down-sampling factors of keys and values; those that do not divide a stage's feature map are left out there."""
+    """Down-sampling factors of keys and values; those that do not divide a stage's feature map
+    are left out there, and if none divides it nothing is pooled."""
 
 
 class BlockSpace(Section):
