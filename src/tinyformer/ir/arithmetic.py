@@ -140,16 +140,16 @@ def fits_int32(bounds: tuple[int, int]) -> bool:
     return bounds[0] >= -(2**31) and bounds[1] <= INT32_MAX
 
 
-def add_parameters(a: Quantized, b: Quantized, y: Quantized) -> AddParameters:
-    """Integers for ``y = a + b`` (docs/integer_semantics.md, "Add")."""
+def add_parameters(a: Quantized, b: Quantized, y: Quantized, sign: int = 1) -> AddParameters:
+    """Integers for ``y = a + sign * b``, ``sign`` being 1 or -1 (docs/integer_semantics.md, "Add")."""
     ratio_a, ratio_b = (min(x.scale / y.scale, LARGEST_REAL_MULTIPLIER) for x in (a, b))
     shift = 15
-    while max(round(ratio_a * 2**shift), round(ratio_b * 2**shift)) > 2**15 - 1:
+    while round(max(ratio_a, ratio_b) * 2**shift) > 2**15 - 1:
         shift -= 1
-    offset = round((y.zero_point - a.zero_point * ratio_a - b.zero_point * ratio_b) * 2**shift)
+    offset = round((y.zero_point - a.zero_point * ratio_a - sign * b.zero_point * ratio_b) * 2**shift)
     return AddParameters(
         multiplier_a=round(ratio_a * 2**shift),
-        multiplier_b=round(ratio_b * 2**shift),
+        multiplier_b=sign * round(ratio_b * 2**shift),
         offset=offset + (2**shift >> 1),
         shift=shift,
     )

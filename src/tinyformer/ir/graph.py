@@ -135,7 +135,7 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Mul(Op):
-    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast over it (1, 1, 1, C)."""
+    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast over all but the last axis (1, ..., 1, C)."""
 
     a_zero_point: int
     b_zero_point: int
@@ -228,6 +228,13 @@ class Transpose(Op):
     """``y = x.transpose(permutation)``."""
 
     permutation: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Constant(Op):
+    """Writes ``value`` (of the output's shape); no inputs. Position embeddings, class tokens."""
+
+    value: Int8Array
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def _run(graph: ir.Graph, x: Int8Array, keep: frozenset[str]) -> dict[str, Int8A
     values = {graph.input: x.reshape(len(x), *shape)}
     last_use = {name: i for i, op in enumerate(graph.ops) for name in op.inputs}
     for i, op in enumerate(graph.ops):
-        values[op.output] = execute_op(op, [values[name] for name in op.inputs], graph.tensors[op.output])
+        output = graph.tensors[op.output]
+        y = execute_op(op, [values[name] for name in op.inputs], output)
+        values[op.output] = np.broadcast_to(y, (len(x), *output.shape))  # a constant is the same for every image
         for name in set(op.inputs):
             if last_use[name] == i and name not in keep:
                 del values[name]
@@ -193,6 +195,10 @@ def _transpose(op: ir.Transpose, output: ir.Tensor, x: Int8Array) -> Int8Array:
     return np.ascontiguousarray(x.transpose(0, *(axis + 1 for axis in op.permutation)))
 
 
+def _constant(op: ir.Constant, output: ir.Tensor) -> Int8Array:
+    return op.value
+
+
 def _reshape(op: ir.Reshape, output: ir.Tensor, x: Int8Array) -> Int8Array:
     return x
 
@@ -233,5 +239,6 @@ _EXECUTORS: Mapping[type[ir.Op], Callable[..., Int8Array]] = {
     ir.Slice: _slice,
     ir.Pad: _pad,
     ir.Transpose: _transpose,
+    ir.Constant: _constant,
     ir.Reshape: _reshape,
 }
