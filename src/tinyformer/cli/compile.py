@@ -10,11 +10,17 @@ import click
 
 @click.command("compile")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--mcu", default="stm32f746", show_default=True, help="A microcontroller of conf/mcu, or a YAML file of your own.")
+@click.option(
+    "--mcu", default="stm32f746", show_default=True, help="A microcontroller of conf/mcu, or a YAML file of your own."
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Directory of the C package.")
 @click.option("--name", help="Prefix of every symbol (default: the model file's name).")
-@click.option("--engine", "settings", default="default", show_default=True, help="Compiler settings: a choice of conf/engine.")
-@click.option("--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference.")
+@click.option(
+    "--engine", "settings", default="default", show_default=True, help="Compiler settings: a choice of conf/engine."
+)
+@click.option(
+    "--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference."
+)
 def compile_command(model: Path, mcu: str, output: Path, name: str | None, settings: str, simulate: bool) -> None:
     """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
     from rich.console import Console  # noqa: PLC0415

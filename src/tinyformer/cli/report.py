@@ -15,7 +15,7 @@ from tinyformer.errors import TinyFormerError
 def report_command(summaries: tuple[Path, ...], output: Path | None) -> None:
     """Print the headline figures; with several SUMMARIES (summary.json files or experiment directories), compare them."""
     from tinyformer.pipeline import artifacts  # noqa: PLC0415
-    from tinyformer.pipeline.stage import read_json  # noqa: PLC0415
+    from tinyformer.pipeline.documents import read_json  # noqa: PLC0415
 
     if not summaries:
         from tinyformer.cli.repro import project_root  # noqa: PLC0415

@@ -11,7 +11,9 @@ import click
 
 from tinyformer.errors import TinyFormerError
 
-OVERRIDES_HELP = """OVERRIDES are Hydra's: `sparsity=s90` chooses conf/sparsity/s90.yaml, `finetune.epochs=5` sets one key."""
+OVERRIDES_HELP = (
+    """OVERRIDES are Hydra's: `sparsity=s90` chooses conf/sparsity/s90.yaml, `finetune.epochs=5` sets one key."""
+)
 
 
 @click.command("compose", epilog=OVERRIDES_HELP)
@@ -28,7 +30,9 @@ def compose_command(overrides: tuple[str, ...], experiment: str | None, check: b
     path = root / PARAMS
     if check:
         if not path.is_file() or path.read_text("utf-8") != text:
-            raise TinyFormerError("params.yaml is not what conf/ composes to; run `tinyformer compose` with the same overrides.")
+            raise TinyFormerError(
+                "params.yaml is not what conf/ composes to; run `tinyformer compose` with the same overrides."
+            )
         click.echo("params.yaml is up to date.")
     elif write_if_changed(path, text):
         click.echo("params.yaml written.")
@@ -61,7 +65,7 @@ def repro_command(overrides: tuple[str, ...], experiment: str | None, stage: str
             "The pipeline stopped; the message above says why. What was made is kept: run the same command to go on."
         )
     if stage is None:
-        from tinyformer.pipeline.stage import read_json  # noqa: PLC0415
+        from tinyformer.pipeline.documents import read_json  # noqa: PLC0415
         from tinyformer.report.summary import print_summary  # noqa: PLC0415
 
         print_summary(read_json(root / SUMMARY), composition.config.mcu)
@@ -77,7 +81,9 @@ def project_root() -> Path:
     for directory in (here, *here.parents):
         if (directory / "dvc.yaml").is_file() and (directory / "conf").is_dir():
             return directory
-    raise TinyFormerError(f"{here} lies in no TinyFormer project; change into a directory that holds dvc.yaml and conf/.")
+    raise TinyFormerError(
+        f"{here} lies in no TinyFormer project; change into a directory that holds dvc.yaml and conf/."
+    )
 
 
 def _environment() -> dict[str, str]:

@@ -48,7 +48,9 @@ def compose(conf: Path, overrides: Sequence[str] = (), experiment: str | None = 
     except HydraException as error:
         raise TinyFormerError(_explain(error, conf, words)) from None
     except OmegaConfBaseException as error:
-        raise TinyFormerError(f"{_place_of_key(getattr(error, 'full_key', '') or '', conf)}: {_first_line(error)}.") from None
+        raise TinyFormerError(
+            f"{_place_of_key(getattr(error, 'full_key', '') or '', conf)}: {_first_line(error)}."
+        ) from None
     except yaml.YAMLError as error:
         raise TinyFormerError(f"A file in {conf} is not valid YAML: {' '.join(str(error).split())}.") from None
     assert isinstance(data, dict)
@@ -84,7 +86,9 @@ def _explain(error: HydraException, conf: Path, words: Sequence[str]) -> str:
         if name in available and value not in available[name]:
             guess = closest(value, available[name])
             hint = f" Did you mean '{guess}'?" if guess else ""
-            return f"'{word}': there is no {conf.name}/{name}/{value}.yaml.{hint} Choices: {', '.join(available[name])}."
+            return (
+                f"'{word}': there is no {conf.name}/{name}/{value}.yaml.{hint} Choices: {', '.join(available[name])}."
+            )
     if found := re.search(r"Could not override '([^']+)'", message):
         path = tuple(found[1].split("."))
         known = known_keys(path[:-1]) if len(path) > 1 else sorted({*known_keys(()), *available})

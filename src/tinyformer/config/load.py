@@ -59,7 +59,11 @@ def _sentence(details: ErrorDetails, data: Mapping[str, Any], locate: Locator) -
             known = known_keys(path[:-1])
             hint = f"; did you mean {guess!r}?" if (guess := closest(path[-1], known)) else ""
             choices = f" Known keys: {', '.join(known)}." if known else ""
-            return f"{place}: unknown key '{key}'{hint}.{choices}" if not hint else f"{place}: unknown key '{key}'{hint}{choices}"
+            return (
+                f"{place}: unknown key '{key}'{hint}.{choices}"
+                if not hint
+                else f"{place}: unknown key '{key}'{hint}{choices}"
+            )
         case "missing":
             return f"{place}: '{key}' is missing; give it a value."
         case "value_error":

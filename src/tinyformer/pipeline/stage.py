@@ -16,6 +16,7 @@ from tinyformer.config.load import load_params
 from tinyformer.config.root import Config
 from tinyformer.errors import TinyFormerError
 from tinyformer.pipeline import artifacts
+from tinyformer.pipeline.documents import write_json
 from tinyformer.tracking.metrics import write_metrics
 from tinyformer.tracking.runs import Run, start_run
 
@@ -51,9 +52,7 @@ class Stage:
 
     def write_history(self) -> None:
         """Write the training curve next to the metrics."""
-        path = artifacts.history(self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(sorted(self.history, key=lambda p: p["epoch"]), indent=1, sort_keys=True) + "\n", "utf-8")
+        write_json(artifacts.history(self.name), sorted(self.history, key=lambda point: point["epoch"]))
 
 
 def hash_path(path: Path) -> str:
@@ -88,7 +87,11 @@ def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
     except TinyFormerError as error:
         fail(error)
     except OSError as error:
-        fail(TinyFormerError(f"{error.filename or 'A file'}: {error.strerror}; free the disk or make the path writable, then run again."))
+        fail(
+            TinyFormerError(
+                f"{error.filename or 'A file'}: {error.strerror}; free the disk or make the path writable, then run again."
+            )
+        )
 
 
 def fail(error: TinyFormerError) -> None:
@@ -99,23 +102,3 @@ def fail(error: TinyFormerError) -> None:
 
 def _escape(text: str) -> str:
     return text.replace("[", r"\[")
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON with sorted keys, so that equal values are equal bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
-
-
-def read_json(path: Path) -> Any:
-    """Read a JSON artefact.
-
-    Raises:
-        TinyFormerError: the file is missing or damaged.
-    """
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise TinyFormerError(f"{path} is missing; `tinyformer repro` makes it.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise TinyFormerError(f"{path} is damaged; delete it and run `tinyformer repro`.") from None

@@ -1,0 +1,69 @@
+"""Reading and writing the pipeline's YAML and JSON artefacts: equal values are equal bytes, damage is a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tinyformer.errors import TinyFormerError
+from tinyformer.nets.supernet_spec import SupernetSpec
+from tinyformer.sparsenas.genome import Genome
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON with sorted keys."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON artefact.
+
+    Raises:
+        TinyFormerError: the file is missing or damaged.
+    """
+    try:
+        return json.loads(_read(path))
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        raise _damaged(path) from None
+
+
+def write_yaml(path: Path, value: Any) -> None:
+    """Write block-style YAML in the order of ``value``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(value, sort_keys=False), "utf-8")
+
+
+def read_supernet_spec(path: Path) -> SupernetSpec:
+    """Read ``supernet.yaml``. Raises :class:`TinyFormerError` where it is missing or damaged."""
+    return SupernetSpec.from_dict(_read_yaml(path))
+
+
+def read_genome(path: Path) -> Genome:
+    """Read ``subnet.yaml``: architecture and sparsity plan. Raises :class:`TinyFormerError` where it is missing or damaged."""
+    data = _read_yaml(path)
+    try:
+        return Genome.from_dict(data)
+    except (KeyError, TypeError, ValueError):
+        raise _damaged(path) from None
+
+
+def _read_yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(_read(path))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise _damaged(path) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except FileNotFoundError:
+        raise TinyFormerError(f"{path} is missing; `tinyformer repro` makes it.") from None
+
+
+def _damaged(path: Path) -> TinyFormerError:
+    return TinyFormerError(f"{path} is damaged; delete it and run `tinyformer repro`.")

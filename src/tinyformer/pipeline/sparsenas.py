@@ -1,0 +1,51 @@
+"""Stage ``sparsenas``: the joint search of architecture and per-layer block sparsity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.progress import Progress
+
+from tinyformer.data.splits import load_splits
+from tinyformer.engine.cost_table import CostTable
+from tinyformer.engine.estimator import Estimator
+from tinyformer.pipeline import artifacts
+from tinyformer.pipeline.documents import read_json, read_supernet_spec, write_json, write_yaml
+from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.sparsenas.constraints import Budget
+from tinyformer.sparsenas.evaluation import Evaluator
+from tinyformer.sparsenas.pool import make_pool
+from tinyformer.sparsenas.search import search
+from tinyformer.sparsenas.store import EvaluationStore
+from tinyformer.sparsenas.variation import Variation
+from tinyformer.training.checkpoint import load_weights
+
+
+def sparsenas(stage: Stage) -> Mapping[str, Any]:
+    """Write ``pareto.json`` and the winner as ``subnet.yaml``; the metrics are the winner's figures."""
+    config = stage.config
+    supernet = read_supernet_spec(artifacts.SUPERNET_SPEC)
+    splits = load_splits(artifacts.PROCESSED / config.data.name).without_test()
+    evaluator = Evaluator.of(
+        supernet, load_weights(artifacts.SUPERNET), splits, config.sparsenas, config.sparsity.criterion, config.seed
+    )
+    costs = Estimator(config.mcu, config.engine, CostTable.from_dict(read_json(artifacts.COST_TABLE)))
+    variation = Variation(supernet, config.sparsity, require_transformer=config.sparsenas.require_transformer)
+    budget = Budget.of(config.sparsenas.limits, config.mcu)
+    # Evaluations are stored by all that they depend on, so one store serves every setting of the search.
+    store = EvaluationStore(artifacts.WORK / "sparsenas")
+    with make_pool(evaluator, config.sparsenas) as pool, Progress(transient=True) as progress:
+        task = progress.add_task("Evaluating sub-networks", total=None)
+        result = search(
+            variation, costs, budget, pool, evaluator.key, store, config.sparsenas, config.seed,
+            on_metrics=stage.log,
+            on_evaluated=lambda done, total: progress.update(task, completed=done, total=total),
+        )  # fmt: skip
+    write_json(artifacts.PARETO, result.to_dict())
+    write_yaml(artifacts.SUBNET_SPEC, result.winner.genome.to_dict())
+    return {"evaluations": len(result.evaluated), "front_size": len(result.front), **result.winner.figures()}
+
+
+if __name__ == "__main__":
+    run_stage("sparsenas", sparsenas)
