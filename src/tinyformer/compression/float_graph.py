@@ -6,6 +6,7 @@ shapes known.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,22 +53,27 @@ class FloatGraph:
         """Names of the graph's outputs."""
         return {value.name for value in self.outputs}
 
-    def model(self) -> onnx.ModelProto:
-        """The graph as a float model; only the constants that are used."""
-        used = {name for node in self.nodes for name in node.input}
+    def model(
+        self, nodes: Sequence[onnx.NodeProto] | None = None, constants: Mapping[str, NDArray[Any]] | None = None
+    ) -> onnx.ModelProto:
+        """The graph as an ONNX model with inferred shapes, optionally with other nodes and constants; unused ones are left out."""
+        nodes = self.nodes if nodes is None else nodes
+        constants = self.constants if constants is None else constants
+        used = {name for node in nodes for name in node.input}
         graph = helper.make_graph(
-            self.nodes,
+            nodes,
             self.name,
             [self.input],
             self.outputs,
-            [numpy_helper.from_array(value, name) for name, value in self.constants.items() if name in used],
+            [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
         )
-        return helper.make_model(
+        model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", self.opset)],
             ir_version=self.ir_version,
             producer_name="tinyformer",
         )
+        return onnx.shape_inference.infer_shapes(model)
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
@@ -83,7 +89,7 @@ def describe(node: onnx.NodeProto, graph: FloatGraph) -> str:
 
 
 def prepare(model: onnx.ModelProto) -> FloatGraph:
-    """Normalize ``model``: opset 17 or newer, constants folded, BatchNorm folded into the convolution before it.
+    """Normalize ``model``: opset 17 or newer, constants and BatchNorm folded, a bias for every Conv and Gemm.
 
     Raises :class:`TinyFormerError` if the model is invalid, already quantized, or has more than one input.
     """
@@ -103,6 +109,7 @@ def prepare(model: onnx.ModelProto) -> FloatGraph:
     _remove_pass_through(graph)
     _fold_constants(graph)
     _fold_batchnorm(graph)
+    _complete_biases(graph)
     return graph
 
 
@@ -190,3 +197,19 @@ def _fold_batchnorm(graph: FloatGraph) -> None:
         conv.output[0] = stem
         folded.append(norm)
     graph.nodes = [node for node in graph.nodes if node not in folded]
+
+
+def _complete_biases(graph: FloatGraph) -> None:
+    """Give every Conv and Gemm a bias, of zeros if need be."""
+    for node in graph.nodes:
+        if (
+            node.op_type in {"Conv", "Gemm"}
+            and node.input[1] in graph.constants
+            and len([*filter(None, node.input)]) < 3
+        ):
+            weight = graph.constants[node.input[1]]
+            outputs = weight.shape[1 if node.op_type == "Gemm" and not attributes(node).get("transB", 0) else 0]
+            inputs = [*node.input[:2], f"{node.output[0]}.bias"]
+            graph.constants[inputs[2]] = np.zeros(outputs, weight.dtype)
+            del node.input[:]
+            node.input.extend(inputs)

@@ -58,6 +58,8 @@ _UNARY = {
 }  # fmt: skip
 _BINARY = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"}
 _RECTIFIERS = {"Relu", "Clip"}
+COMBINING = {"Add", "Sub", "Mul"}
+"""Operators on two activations, or on one and a constant array."""
 
 
 def partition(graph: FloatGraph) -> list[Group]:
@@ -153,17 +155,15 @@ class _Partition:
             return Kind.WEIGHTED
         if operator == "Softmax":
             return Kind.SOFTMAX
-        if operator in _SHAPE and (operator == "Concat" or len(activations) == 1):
+        if operator in _SHAPE and len(activations) == (len(node.input) if operator == "Concat" else 1):
             if operator == "Pad" and not self._pads_with_zero(node):
                 raise self._unsupported(node, "pad with zeros")
             return Kind.SHAPE
         if operator in _OBSERVED and len(activations) == 1:
             return Kind.OBSERVED
-        if operator in {"Add", "Mul", "MatMul"} and len(activations) == 2:
+        if operator in COMBINING or (operator == "MatMul" and len(activations) == 2):
             return Kind.OBSERVED
-        if operator in _BINARY and len(activations) < 2:
-            raise self._unsupported(node, "a constant operand must be a single number, or the bias of a MatMul")
-        if operator == "Conv" or operator == "Gemm":
+        if operator in {"Conv", "Gemm"}:
             raise self._unsupported(node, "its weights must be constants")
         raise self._unsupported(node, "rewrite it with supported operators (docs/quantization.md lists them)")
 

@@ -1,9 +1,31 @@
-"""Section ``quantization`` of the configuration."""
+"""Section ``quantization``: post-training quantization to INT8."""
 
 from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
 
 from tinyformer.config.base import Section
 
 
 class QuantizationConfig(Section):
-    """Settings of ``quantization``."""
+    """How the ranges of activations are chosen; weights are always symmetric INT8, one scale an output channel."""
+
+    observer: Literal["minmax", "percentile", "mse"] = "mse"
+    """What an activation's range is: all that was observed; all but the outermost values; the range of least squared error."""
+
+    percentile: float = Field(default=99.99, gt=50, le=100)
+    """Share of the observed values in the range, in percent; only for observer ``percentile``."""
+
+    input: Literal["pixel", "observed"] = "pixel"
+    """The network's input: scale 1/128 and zero point 0 (pixel - 128), or observed like any other activation."""
+
+    calibration_images: int | None = Field(default=None, ge=1)
+    """Images that the ranges are observed on (the first ones of the calibration split); null: all of them."""
+
+    batch_size: int = Field(default=64, ge=1)
+    """Images that run through the float model at once."""
+
+    bias_correction: bool = True
+    """Whether biases make up for the mean error that rounding the weights causes (Nagel et al., arXiv 1906.04721)."""

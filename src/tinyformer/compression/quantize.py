@@ -1,0 +1,91 @@
+"""Post-training quantization of any float ONNX model to INT8, as QuantizeLinear/DequantizeLinear (QDQ) around every operator.
+
+Activations are asymmetric with one scale a tensor, weights symmetric with one scale an output channel, biases int32 with the
+scale of the accumulator. Zero weights stay zero, so that block sparsity survives. docs/quantization.md has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+
+from tinyformer.compression.calibration import observe
+from tinyformer.compression.float_graph import FloatGraph, prepare
+from tinyformer.compression.groups import Group, Kind, partition
+from tinyformer.compression.qdq import QdqWriter
+from tinyformer.compression.ranges import PIXEL, Quantization, Range, Statistics, choose_range
+from tinyformer.compression.scales import SharedScales
+from tinyformer.compression.weights import LinearLayer, corrected_bias, linear_layer, quantize_layer
+from tinyformer.config.quantization import QuantizationConfig
+
+
+def quantize(
+    model: onnx.ModelProto,
+    calibration_images: NDArray[np.float32],
+    config: QuantizationConfig,
+    ranges: Mapping[str, Range] | None = None,
+) -> onnx.ModelProto:
+    """``model`` in INT8: QDQ, opset 17 or newer, the same bytes for the same arguments.
+
+    Args:
+        model: float, one input; from anywhere (docs/quantization.md lists the operators).
+        calibration_images: (N, C, H, W), as the network sees them.
+        config: how ranges are chosen.
+        ranges: ranges by tensor name that are known already, e.g. from quantization-aware training.
+
+    Raises:
+        TinyFormerError: an operator without INT8 form (named), images of another shape, activations that are not finite.
+    """
+    graph = prepare(model)
+    groups = partition(graph)
+    shared = SharedScales(groups, {graph.input.name: PIXEL} if config.input == "pixel" else {})
+    layers = {group.output: linear_layer(group, graph) for group in groups if group.kind is Kind.WEIGHTED}
+    seen = _observe(graph, shared, layers, calibration_images, config)
+    chosen = {name: choose_range(seen[name], config.observer, config.percentile) for name in shared.observed}
+    chosen.update({name: limits for name, limits in (ranges or {}).items() if name in chosen})
+    scales = shared.resolve(chosen, [graph.input.name, *(group.output for group in groups)])
+    return _write(graph, groups, scales, layers, seen if config.bias_correction else None)
+
+
+def _observe(
+    graph: FloatGraph,
+    shared: SharedScales,
+    layers: Mapping[str, LinearLayer],
+    images: NDArray[np.float32],
+    config: QuantizationConfig,
+) -> dict[str, Statistics]:
+    axes = {layer.source: layer.channel_axis for layer in layers.values()} if config.bias_correction else {}
+    return observe(
+        graph.model(),
+        list(dict.fromkeys([*shared.observed, *axes])),
+        images[: config.calibration_images],
+        config.batch_size,
+        histograms=config.observer != "minmax",
+        channel_axes=axes,
+    )
+
+
+def _write(
+    graph: FloatGraph,
+    groups: list[Group],
+    scales: Mapping[str, Quantization],
+    layers: Mapping[str, LinearLayer],
+    seen: Mapping[str, Statistics] | None,
+) -> onnx.ModelProto:
+    writer = QdqWriter(graph, scales)
+    for group in groups:
+        layer = layers.get(group.output)
+        if layer is None:
+            writer.group(group)
+            continue
+        integers = quantize_layer(layer, scales[layer.source].scale, scales[group.output].scale)
+        if seen is not None:
+            means = seen[layer.source].channel_means
+            assert means is not None
+            integers = corrected_bias(layer, integers, means)
+        writer.weighted_group(group, layer, integers)
+    return writer.model()
