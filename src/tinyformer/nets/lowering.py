@@ -103,12 +103,12 @@ def _attention(builder: _Builder, layer: str, x: Tensor, block: TransformerBlock
     heads, head, inner = block.heads, block.head_dim, block.heads * block.head_dim
     tokens, width = x.shape[1:]
     normed = builder.layer_norm(f"{layer}.norm1", x)
-    q = builder.linear(f"{layer}.q", normed, inner)
     source = normed
     if block.pool > 1:
         pooled = builder.reshape(f"{layer}.image", normed, image)
         pooled = builder.average_pool(f"{layer}.pool", pooled, block.pool)
         source = builder.reshape(f"{layer}.pooled", pooled, (1, pooled.shape[1] * pooled.shape[2], width))
+    q = builder.linear(f"{layer}.q", normed, inner)
     k = builder.linear(f"{layer}.k", source, inner)
     v = builder.linear(f"{layer}.v", source, inner)
     keys = source.shape[1]
