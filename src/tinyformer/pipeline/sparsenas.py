@@ -13,12 +13,7 @@ from tinyformer.engine.estimator import Estimator
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json, read_supernet_spec, write_json, write_yaml
 from tinyformer.pipeline.stage import Stage, run_stage
-from tinyformer.sparsenas.constraints import Budget
-from tinyformer.sparsenas.evaluation import Evaluator
-from tinyformer.sparsenas.pool import make_pool
 from tinyformer.sparsenas.search import search
-from tinyformer.sparsenas.store import EvaluationStore
-from tinyformer.sparsenas.variation import Variation
 from tinyformer.training.checkpoint import load_weights
 
 
@@ -27,18 +22,14 @@ def sparsenas(stage: Stage) -> Mapping[str, Any]:
     config = stage.config
     supernet = read_supernet_spec(artifacts.SUPERNET_SPEC)
     splits = load_splits(artifacts.PROCESSED / config.data.name).without_test()
-    evaluator = Evaluator.of(
-        supernet, load_weights(artifacts.SUPERNET), splits, config.sparsenas, config.sparsity.criterion, config.seed
-    )
     costs = Estimator(config.mcu, config.engine, CostTable.from_dict(read_json(artifacts.COST_TABLE)))
-    variation = Variation(supernet, config.sparsity, require_transformer=config.sparsenas.require_transformer)
-    budget = Budget.of(config.sparsenas.limits, config.mcu)
-    # Evaluations are stored by all that they depend on, so one store serves every setting of the search.
-    store = EvaluationStore(artifacts.WORK / "sparsenas")
-    with make_pool(evaluator, config.sparsenas) as pool, Progress(transient=True) as progress:
+    with Progress(transient=True) as progress:
         task = progress.add_task("Evaluating sub-networks", total=None)
         result = search(
-            variation, costs, budget, pool, evaluator.key, store, config.sparsenas, config.seed,
+            supernet, load_weights(artifacts.SUPERNET), splits,
+            costs=costs, mcu=config.mcu, sparsity=config.sparsity, config=config.sparsenas, seed=config.seed,
+            # Evaluations are stored by all that they depend on, so one store serves every setting of the search.
+            store=artifacts.WORK / "sparsenas",
             on_metrics=stage.log,
             on_evaluated=lambda done, total: progress.update(task, completed=done, total=total),
         )  # fmt: skip
