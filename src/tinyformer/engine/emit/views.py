@@ -1,0 +1,199 @@
+"""What the templates show: layers, constants and tensors as text, computed from steps and plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyformer.engine.emit.c_text import array_rows, comment, literal
+from tinyformer.engine.packing import Call, Constant
+from tinyformer.engine.packing.description import FieldValue
+from tinyformer.engine.planner import MemoryPlan, align
+from tinyformer.engine.selection import Step
+from tinyformer.ir.graph import Graph, Tensor
+
+
+@dataclass(frozen=True)
+class FieldView:
+    """A member of a parameter struct and its initializer."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class CallView:
+    """One kernel call of a layer."""
+
+    function: str
+    struct: str
+    params: str
+    fields: tuple[FieldView, ...]
+    arguments: str
+
+
+@dataclass(frozen=True)
+class LayerView:
+    """One function of the generated source."""
+
+    index: int
+    title: str
+    details: tuple[str, ...]
+    signature: str
+    arguments: str
+    calls: tuple[CallView, ...]
+
+
+@dataclass(frozen=True)
+class ConstantView:
+    """An array in flash; ``rows`` are its elements as text."""
+
+    symbol: str
+    type: str
+    length: int
+    alignment: int
+    comment: str
+    rows: str
+
+
+@dataclass(frozen=True)
+class TensorView:
+    """Input or output of the network. ``offset`` is the place of an output in the caller's buffer."""
+
+    shape: tuple[int, ...]
+    size: int
+    scale: str
+    zero_point: int
+    offset: int
+
+    @property
+    def describe(self) -> str:
+        """Shape and quantization in words."""
+        shape = " x ".join(map(str, self.shape))
+        return f"int8 {shape}, scale {self.scale}, zero point {self.zero_point}"
+
+
+def tensor_view(tensor: Tensor, offset: int = 0) -> TensorView:
+    """``tensor`` without its leading 1, which is the batch."""
+    shape = tensor.shape[1:] if tensor.shape[:1] == (1,) and len(tensor.shape) > 1 else tensor.shape
+    return TensorView(shape, tensor.size, float_literal(tensor.scale), tensor.zero_point, offset)
+
+
+def output_views(graph: Graph) -> list[TensorView]:
+    """The outputs, one after the other in the caller's buffer, each aligned."""
+    views: list[TensorView] = []
+    offset = 0
+    for name in graph.outputs:
+        views.append(tensor_view(graph.tensors[name], offset))
+        offset += align(views[-1].size)
+    return views
+
+
+def float_literal(value: float) -> str:
+    """The shortest decimal text of the nearest binary32 number, as a C literal without suffix."""
+    text = str(np.float32(value))
+    return text if any(character in text for character in ".en") else f"{text}.0"
+
+
+class Layers:
+    """Builds the layer functions and collects the constants they share."""
+
+    def __init__(self, graph: Graph, name: str, steps: Sequence[Step], plan: MemoryPlan) -> None:
+        self.graph = graph
+        self.name = name
+        self.plan = plan
+        self.constants: list[ConstantView] = []
+        self._external = _external_tensors(graph, plan)
+        executed = [step for step in steps if not step.implementation.alias]
+        self.views = [self._layer(index, step) for index, step in enumerate(executed)]
+
+    def _layer(self, index: int, step: Step) -> LayerView:
+        op, choice = step.op, step.implementation
+        calls = tuple(self._call(index, number, step, call) for number, call in enumerate(choice.calls))
+        text = " ".join(call.arguments for call in calls)
+        used = [
+            (declaration, argument)
+            for word, declaration, argument in (
+                ("arena +", "int8_t *arena", "(int8_t *)arena"),
+                ("in +", "const int8_t *in", "in"),
+                ("out +", "int8_t *out", "out"),
+            )
+            if f" {word}" in text
+        ]
+        return LayerView(
+            index=index,
+            title=comment(f"{op.name}, {type(op).__name__}, {_kernel_text(step)}"),
+            details=tuple(comment(line) for line in self._details(step)),
+            signature=", ".join(declaration for declaration, _ in used),
+            arguments=", ".join(argument for _, argument in used),
+            calls=calls,
+        )
+
+    def _details(self, step: Step) -> list[str]:
+        op = step.op
+        lines = [f"{self._describe(name)}" for name in op.inputs]
+        lines.append(f"-> {self._describe(op.output)}")
+        if step.macs:
+            lines.append(f"{step.macs:,} multiply-accumulates when dense, {step.zero_fraction:.1%} of the weights zero")
+        stored, scratch = step.implementation.constant_bytes, step.implementation.scratch_bytes
+        lines.append(f"{stored:,} bytes of constants, {scratch:,} bytes of scratch")
+        return lines
+
+    def _describe(self, name: str) -> str:
+        tensor = self.graph.tensors[name]
+        return f"{name} ({', '.join(map(str, tensor.shape))})"
+
+    def _call(self, index: int, number: int, step: Step, call: Call) -> CallView:
+        params = "params" if len(step.implementation.calls) == 1 else f"params_{number}"
+        prefix = f"{self.name}_layer_{index}" + ("" if params == "params" else f"_{number}")
+        fields = tuple(
+            FieldView(member, self._initializer(value, f"{prefix}_{member}", step))
+            for member, value in call.fields.items()
+        )
+        tensors = [*(step.op.inputs[position] for position in call.inputs), step.op.output]
+        pointers = [self._pointer(name) for name in tensors]
+        scratch = f"arena + {self.plan.scratch[step.op.name]}" if step.implementation.scratch_bytes else "NULL"
+        arguments = ", ".join([f"&{params}", *pointers, scratch])
+        return CallView(f"{self.name}_tf_{call.function}", call.struct, params, fields, arguments)
+
+    def _initializer(self, value: FieldValue, symbol: str, step: Step) -> str:
+        if isinstance(value, Constant):
+            return self._constant(value, symbol, step)
+        if isinstance(value, tuple):
+            return "{" + ", ".join(literal(int(item)) for item in value) + "}"
+        return literal(int(value))
+
+    def _constant(self, constant: Constant, symbol: str, step: Step) -> str:
+        self.constants.append(
+            ConstantView(
+                symbol=symbol,
+                type=constant.c_type,
+                length=constant.values.size,
+                alignment=constant.alignment,
+                comment=comment(f"{step.op.name}: {constant.nbytes:,} bytes"),
+                rows=array_rows(constant.values),
+            )
+        )
+        return symbol
+
+    def _pointer(self, name: str) -> str:
+        return self._external.get(name) or f"arena + {self.plan.tensors[name]}"
+
+
+def _external_tensors(graph: Graph, plan: MemoryPlan) -> Mapping[str, str]:
+    """C expressions of the tensors that lie in the caller's buffers: all that share bytes with input or outputs."""
+    expressions: dict[str, str] = {}
+    for placement in plan.placements:
+        if graph.input in placement.tensors:
+            expressions.update(dict.fromkeys(placement.tensors, "in + 0"))
+        for name, view in zip(graph.outputs, output_views(graph), strict=True):
+            if name in placement.tensors:
+                expressions.update(dict.fromkeys(placement.tensors, f"out + {view.offset}"))
+    return expressions
+
+
+def _kernel_text(step: Step) -> str:
+    choice = step.implementation
+    return f"kernel {choice.kernel}" + (f", {choice.encoding}" if choice.encoding else "")

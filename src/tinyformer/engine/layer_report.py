@@ -1,0 +1,77 @@
+"""The report of a compiled model: what is known before it runs, layer by layer, as plain data for ``report.json``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinyformer.config.engine import EngineConfig
+from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.planner import MemoryPlan
+from tinyformer.engine.selection import Step
+from tinyformer.ir.blocks import to_blocks
+from tinyformer.ir.graph import Conv2D, Graph, Linear, Tensor
+
+
+def build_report(
+    graph: Graph, steps: Sequence[Step], plan: MemoryPlan, *, name: str, mcu: McuConfig, config: EngineConfig
+) -> dict[str, Any]:
+    """Sizes, tensors and layers.
+
+    ``measured`` is filled in once the firmware has run (:mod:`tinyformer.engine.metrics`).
+    """
+    executed = [step for step in steps if not step.implementation.alias]
+    layers = [
+        {
+            "index": index,
+            "name": step.op.name,
+            "operator": type(step.op).__name__,
+            "kernel": step.implementation.kernel,
+            "encoding": step.implementation.encoding,
+            "inputs": [list(graph.tensors[tensor].shape) for tensor in step.op.inputs],
+            "output": list(graph.tensors[step.op.output].shape),
+            "macs": step.macs,
+            "macs_executed": executed_macs(step),
+            "zero_fraction": round(step.zero_fraction, 6),
+            "constants_bytes": step.implementation.constant_bytes,
+            "scratch_bytes": step.implementation.scratch_bytes,
+        }
+        for index, step in enumerate(executed)
+    ]
+    return {
+        "model": name,
+        "mcu": mcu.name,
+        "clock_hz": mcu.clock_hz,
+        "optimize": config.optimize,
+        "input": _tensor(graph.tensors[graph.input]),
+        "outputs": [_tensor(graph.tensors[output]) for output in graph.outputs],
+        "macs": sum(step.macs for step in executed),
+        "macs_executed": sum(executed_macs(step) for step in executed),
+        "constants_bytes": sum(step.implementation.constant_bytes for step in executed),
+        "arena_bytes": plan.arena_bytes,
+        "arena_lower_bound": plan.lower_bound,
+        "layers": layers,
+        "measured": None,
+    }
+
+
+def executed_macs(step: Step) -> int:
+    """Multiply-accumulates that the kernel performs: those of the blocks that its encoding keeps."""
+    match = re.fullmatch(r"sparse (\d+)x(\d+)", step.implementation.encoding)
+    if match is None or not isinstance(step.op, Conv2D | Linear):
+        return step.macs
+    weights = step.op.weights.reshape(len(step.op.weights), -1, step.op.weights.shape[-1])
+    kept = to_blocks(weights, (int(match[1]), int(match[2]))).any(axis=(-2, -1))
+    return round(step.macs * float(np.mean(kept)))
+
+
+def _tensor(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "scale": tensor.scale,
+        "zero_point": tensor.zero_point,
+    }

@@ -1,0 +1,54 @@
+"""Finding one's way in a generated package on disk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tinyformer.errors import TinyFormerError
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package that :meth:`tinyformer.engine.compiler.CompiledModel.write` wrote."""
+
+    directory: Path
+    report: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Prefix of the symbols."""
+        return str(self.report["model"])
+
+    @property
+    def sources(self) -> list[Path]:
+        """C and assembly files of the library, without the examples."""
+        files = (self.directory / "src").rglob("*")
+        return sorted(path for path in files if path.suffix in (".c", ".S"))
+
+    @property
+    def include(self) -> Path:
+        """Directory of the public header."""
+        return self.directory / "include"
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input, its leading 1 included."""
+        return tuple(self.report["input"]["shape"])
+
+    @property
+    def output_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the outputs, leading 1 included."""
+        return [tuple(output["shape"]) for output in self.report["outputs"]]
+
+
+def open_package(directory: Path) -> Package:
+    """Read the report of the package in ``directory``; raises :class:`TinyFormerError` if there is none."""
+    path = directory / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TinyFormerError(f"{directory} holds no generated package ({path.name}: {error}): compile one.") from error
+    return Package(directory, report)

@@ -1,0 +1,161 @@
+"""Which kernel and which weight encoding run each operator.
+
+The result is a list of :class:`Step`: everything that planner, emitter and estimator need, and nothing that depends on
+where buffers lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyformer.config.engine import EngineConfig
+from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.packing import Implementation, implementations
+from tinyformer.engine.planner import MemoryPlan, PlannedStep, plan_memory
+from tinyformer.errors import TinyFormerError
+from tinyformer.ir.graph import BatchMatMul, Conv2D, DepthwiseConv2D, Graph, Linear, Op, Reshape, Slice, Tensor
+
+_SCRATCH_WITHOUT_DTCM = 16 * 1024
+_SMALLEST_SCRATCH = 1024
+
+Choose = Callable[[Op, Sequence[Implementation]], Implementation]
+"""Picks one of the admissible implementations of an operator, which come best first."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operator of the graph and how it is run."""
+
+    op: Op
+    implementation: Implementation
+    macs: int
+    """Multiply-accumulates when dense; 0 for operators without products."""
+
+    zero_fraction: float
+    """Fraction of the weights that are zero; 0 where there are none."""
+
+    def planned(self) -> PlannedStep:
+        """What the memory planner sees of it."""
+        choice = self.implementation
+        return PlannedStep(
+            self.op.name, self.op.inputs, self.op.output, choice.scratch_bytes, choice.in_place, choice.alias
+        )
+
+
+def scratch_limit(mcu: McuConfig, config: EngineConfig) -> int:
+    """Bytes of scratch that a kernel may take: the tightly coupled memory that the stack leaves, if there is any."""
+    tightly_coupled = [region.bytes for region in mcu.memories.values() if region.kind == "dtcm"]
+    return max(tightly_coupled[0] - config.stack_bytes, 0) if tightly_coupled else _SCRATCH_WITHOUT_DTCM
+
+
+def sram_budget(mcu: McuConfig, config: EngineConfig) -> int:
+    """Bytes that arena and stack may take together."""
+    return min(mcu.sram_bytes, config.sram_bytes or mcu.sram_bytes)
+
+
+def flash_budget(mcu: McuConfig, config: EngineConfig) -> int:
+    """Bytes of flash that the firmware may take."""
+    return min(mcu.flash_bytes, config.flash_bytes or mcu.flash_bytes)
+
+
+def lower_graph(
+    graph: Graph, mcu: McuConfig, config: EngineConfig, choose: Choose | None = None
+) -> tuple[list[Step], MemoryPlan]:
+    """Steps of ``graph`` and their memory plan, within the SRAM budget if any scratch size allows it.
+
+    Kernels are first offered all the fast memory there is for scratch; as long as the plan exceeds the budget they are
+    offered half as much. The plan that is returned may still be too large: the caller checks.
+
+    Raises:
+        TinyFormerError: no kernel runs some operators; all of them are listed.
+    """
+    limit = scratch_limit(mcu, config)
+    budget = sram_budget(mcu, config) - config.stack_bytes
+    while True:
+        steps = select(graph, config, limit, choose)
+        plan = plan_steps(graph, steps)
+        if plan.arena_bytes <= budget or limit <= _SMALLEST_SCRATCH or not plan.scratch:
+            return steps, plan
+        limit //= 2
+
+
+def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None = None) -> list[Step]:
+    """One step an operator, with at most ``limit`` bytes of scratch each where the kernel has the choice.
+
+    Raises:
+        TinyFormerError: no kernel runs some operators; all of them are listed.
+    """
+    steps: list[Step] = []
+    missing: list[str] = []
+    copied = _copied_outputs(graph)
+    for op in graph.ops:
+        try:
+            served = _as_copy(op, graph.tensors) if op.output in copied else op
+            candidates = admissible(served, graph.tensors, config, limit)
+        except NotImplementedError:
+            shapes = " x ".join(str(graph.tensors[name].shape) for name in op.inputs)
+            missing.append(f"{op.name} ({type(op).__name__}, input {shapes})")
+            continue
+        choice = candidates[0] if choose is None or len(candidates) == 1 else choose(op, candidates)
+        steps.append(Step(op, choice, macs(op, graph.tensors), zero_fraction(op)))
+    if missing:
+        raise TinyFormerError(f"No kernel runs these operators: {'; '.join(missing)}. Replace them in the model.")
+    return steps
+
+
+def _copied_outputs(graph: Graph) -> frozenset[str]:
+    """Outputs that a reshape would make the bytes of the input or of another output: these need a copy of their own."""
+    source = {graph.input: graph.input}
+    taken = {graph.input}
+    copied = set()
+    for op in graph.ops:
+        source[op.output] = source[op.inputs[0]] if isinstance(op, Reshape) else op.output
+        if op.output in graph.outputs:
+            if source[op.output] in taken:
+                copied.add(op.output)
+                source[op.output] = op.output
+            taken.add(source[op.output])
+    return frozenset(copied)
+
+
+def _as_copy(op: Op, tensors: Mapping[str, Tensor]) -> Op:
+    """The slice that takes everything: a copy."""
+    return Slice(op.name, op.inputs, op.output, axis=0, begin=0, end=tensors[op.inputs[0]].shape[0])
+
+
+def admissible(op: Op, tensors: Mapping[str, Tensor], config: EngineConfig, limit: int) -> Sequence[Implementation]:
+    """The implementations of ``op`` that the configuration allows, best first."""
+    candidates = implementations(op, tensors, limit)
+    if config.encoding == "dense":
+        return [item for item in candidates if not item.encoding.startswith("sparse")]
+    return candidates
+
+
+def plan_steps(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
+    """The arena of ``steps``."""
+    sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
+    return plan_memory([step.planned() for step in steps], sizes, graph.input, graph.outputs)
+
+
+def macs(op: Op, tensors: Mapping[str, Tensor]) -> int:
+    """Multiply-accumulates of ``op`` when all weights are kept (padding counted in)."""
+    output = tensors[op.output].size
+    match op:
+        case Conv2D() | Linear():
+            return output * op.weights[0].size
+        case DepthwiseConv2D():
+            return output * op.weights.shape[0] * op.weights.shape[1]
+        case BatchMatMul():
+            return op.batch * op.m * op.k * op.n
+        case _:
+            return 0
+
+
+def zero_fraction(op: Op) -> float:
+    """Fraction of zero weights."""
+    if isinstance(op, Conv2D | DepthwiseConv2D | Linear) and op.weights.size:
+        return 1 - np.count_nonzero(op.weights) / op.weights.size
+    return 0.0
