@@ -36,8 +36,7 @@
 extern "C" {
 #endif
 
-/* Convolution of any kind, including 1x1 and linear layers (height 1, width = rows). Weights are (O, KH, KW, I / groups).
- * Cells outside the image read as pad_value. Scratch: none. */
+/* Where the windows of a convolution lie. Cells outside the image read as pad_value. */
 typedef struct {
   uint16_t in_height, in_width, in_channels;
   uint16_t out_height, out_width, out_channels;
@@ -45,8 +44,14 @@ typedef struct {
   uint16_t stride_y, stride_x;
   uint16_t pad_top, pad_left;
   uint16_t dilation_y, dilation_x;
-  uint16_t groups;
   int16_t pad_value;
+} tf_window;
+
+/* Convolution of any kind, including 1x1 and linear layers (height 1, width = rows). Weights are (O, KH, KW, I / groups).
+ * Scratch: none. */
+typedef struct {
+  tf_window window;
+  uint16_t groups;
   const int8_t *weights;
   const int32_t *bias;
   const int32_t *multipliers;

@@ -48,8 +48,8 @@ FieldValue: TypeAlias = int | tuple[int, ...] | Constant
 class Call:
     """One call ``<prefix><function>(&params, inputs..., output, scratch)``.
 
-    ``struct`` names the type of the parameters; ``fields`` initializes all its members, in the order of declaration;
-    ``inputs`` are positions among the operator's inputs.
+    ``struct`` names the type of the parameters; ``fields`` initializes its members, in the order of declaration, by
+    the text after the dot of a designated initializer (``window.in_height`` for a member of a member); ``inputs`` are positions among the operator's inputs.
     """
 
     function: str

@@ -39,20 +39,22 @@ def image_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _window_fields(
-    op: ir.Conv2D | ir.DepthwiseConv2D, kernel: tuple[int, int], groups: int, x: Tensor, y: Tensor
+def window_fields(
+    op: ir.Conv2D | ir.DepthwiseConv2D, kernel: tuple[int, int], x: Tensor, y: Tensor
 ) -> dict[str, FieldValue]:
+    """Members of ``tf_window``, under the name ``window``."""
     in_height, in_width, in_channels = image_shape(x.shape)
     out_height, out_width, out_channels = image_shape(y.shape)
-    return {
+    members: dict[str, FieldValue] = {
         "in_height": in_height, "in_width": in_width, "in_channels": in_channels,
         "out_height": out_height, "out_width": out_width, "out_channels": out_channels,
         "kernel_height": kernel[0], "kernel_width": kernel[1],
         "stride_y": op.stride[0], "stride_x": op.stride[1],
         "pad_top": op.padding[0], "pad_left": op.padding[2],
         "dilation_y": op.dilation[0], "dilation_x": op.dilation[1],
-        "groups": groups, "pad_value": op.pad_value,
+        "pad_value": op.pad_value,
     }  # fmt: skip
+    return {f"window.{name}": value for name, value in members.items()}
 
 
 def _weight_fields(weights: NDArray[np.int8], bias: NDArray[np.int32]) -> dict[str, FieldValue]:
@@ -61,8 +63,13 @@ def _weight_fields(weights: NDArray[np.int8], bias: NDArray[np.int32]) -> dict[s
 
 def _conv(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.Conv2D)
-    window = _window_fields(op, op.weights.shape[1:3], op.groups, tensors[op.inputs[0]], tensors[op.output])
-    fields = {**window, **_weight_fields(op.weights, op.bias), **requantization_fields(op.requantization)}
+    window = window_fields(op, op.weights.shape[1:3], tensors[op.inputs[0]], tensors[op.output])
+    fields = {
+        **window,
+        "groups": op.groups,
+        **_weight_fields(op.weights, op.bias),
+        **requantization_fields(op.requantization),
+    }
     return Call("conv", "tf_conv_params", fields)
 
 
@@ -88,8 +95,13 @@ def _linear(op: Op, tensors: Tensors) -> Call:
 def _depthwise(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.DepthwiseConv2D)
     x, y = tensors[op.inputs[0]], tensors[op.output]
-    window = _window_fields(op, op.weights.shape[:2], op.weights.shape[2], x, y)
-    fields = {**window, **_weight_fields(op.weights, op.bias), **requantization_fields(op.requantization)}
+    window = window_fields(op, op.weights.shape[:2], x, y)
+    fields = {
+        **window,
+        "groups": op.weights.shape[2],
+        **_weight_fields(op.weights, op.bias),
+        **requantization_fields(op.requantization),
+    }
     return Call("depthwise", "tf_conv_params", fields)
 
 
