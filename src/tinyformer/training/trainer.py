@@ -1,0 +1,61 @@
+"""The Lightning trainer as the section ``trainer`` describes it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import RichProgressBar
+
+from tinyformer.config.trainer import TrainerConfig
+from tinyformer.errors import TinyFormerError
+from tinyformer.training.checkpoint import SafetensorsCheckpointIO
+
+
+def build_trainer(
+    config: TrainerConfig, *, epochs: int, gradient_clip: float, callbacks: Sequence[pl.Callback], key: str
+) -> pl.Trainer:
+    """A trainer that saves and resumes through safetensors under ``key`` and leaves logging, validation and
+    checkpointing to ``callbacks``. ``gradient_clip`` bounds the L2 norm of all gradients together (0: no bound).
+
+    Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banner about the hardware
+    bar: list[pl.Callback] = [RichProgressBar(leave=False)] if config.progress_bar else []
+    try:
+        return pl.Trainer(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.num_nodes,
+            strategy=config.strategy,
+            precision=config.precision,
+            max_epochs=epochs,
+            gradient_clip_val=gradient_clip or None,
+            callbacks=[*callbacks, *bar],
+            plugins=[SafetensorsCheckpointIO(key)],
+            deterministic="warn",
+            benchmark=False,
+            use_distributed_sampler=False,  # the batches share themselves out among the processes
+            limit_val_batches=0,
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=config.progress_bar,
+        )
+    except (RuntimeError, ValueError) as error:  # MisconfigurationException is a RuntimeError or ValueError by version
+        raise TinyFormerError(f"The section trainer asks for what this machine cannot do: {error}") from error
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Run torch with ``count`` threads inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
