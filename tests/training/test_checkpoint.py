@@ -15,7 +15,6 @@ from tinyformer.training.checkpoint import (
     checkpoint_key,
     load_checkpoint,
     load_weights,
-    resumable,
     save_checkpoint,
     save_weights,
 )
@@ -88,20 +87,12 @@ def test_an_optimizer_continues_exactly(tmp_path: Path) -> None:
     assert torch.equal(resumed.weight, model.weight)
 
 
-def test_a_checkpoint_is_resumed_under_its_own_key_only(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "last.ckpt"
-    assert not resumable(path, "one")
-    save_checkpoint(path, {"epoch": 3}, "one")
-    assert checkpoint_key(path) == "one"
-    assert resumable(path, "one")
-    assert not resumable(path, "two")
-
-
 def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     save_checkpoint(path, {"weights": torch.zeros(100)}, "one")
+    assert checkpoint_key(path) == "one"
     path.write_bytes(path.read_bytes()[:200])
-    for read in (load_checkpoint, checkpoint_key, load_weights, lambda path: resumable(path, "one")):
+    for read in (load_checkpoint, checkpoint_key, load_weights):
         with pytest.raises(TinyFormerError, match=r"last\.ckpt is damaged.*delete it"):
             read(path)
     with pytest.raises(TinyFormerError, match="does not exist"):

@@ -53,11 +53,6 @@ def checkpoint_key(path: Path) -> str:
     return _read(path, with_tensors=False)[0]["key"]
 
 
-def resumable(path: Path, key: str) -> bool:
-    """Whether ``path`` holds a checkpoint of this very run; a damaged one raises :class:`TinyFormerError`."""
-    return path.exists() and checkpoint_key(path) == key
-
-
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write a state dict as a plain safetensors file, atomically and byte for byte reproducible."""
     _write_atomically(path, save({name: _detached(tensor) for name, tensor in sorted(weights.items())}))
