@@ -65,15 +65,3 @@ class MetricsRecorder(Callback):
         if self._on_metrics is not None:
             for epoch, metrics in enumerate(self._history, 1):
                 self._on_metrics(metrics, epoch)
-
-
-class ValidationRhythm(Callback):
-    """Validates after every so many epochs, and always after the last one."""
-
-    def __init__(self, every: int) -> None:
-        self._every = every
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Decide for the epoch that starts."""
-        last = trainer.current_epoch + 1 == trainer.max_epochs
-        trainer.check_val_every_n_epoch = 1 if last else self._every
