@@ -19,12 +19,7 @@
 
 #include <stdint.h>
 
-#include "tf_prefix.h"
-
-#define TF_JOIN_(a, b) a##b
-#define TF_JOIN(a, b) TF_JOIN_(a, b)
-/* The external name of a kernel: TF(add) is tf_add, or what tf_prefix.h makes of it. */
-#define TF(name) TF_JOIN(TF_PREFIX, name)
+#include "tf_name.h"
 
 #if defined(__GNUC__)
 #define TF_ALIGNED(bytes) __attribute__((aligned(bytes)))
@@ -60,6 +55,22 @@ typedef struct {
   int16_t zero_point, low, high;
 } tf_conv_params;
 void TF(conv)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* Convolution without groups, fast: as conv, for at least 4 output pixels and 2 outputs. Weights are widened to int16 in
+ * scratch, `group_rows` row pairs at a time, and multiplied with four pixels at a time. The inputs of an output, its taps in
+ * row-major order with all channels each, are padded with zeros to `pairs` * 2, a multiple of 4.
+ * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
+ * Scratch: 4 * (group_rows * (2 * pairs + 5) + 4) for the weights, 4 * (4 * pairs + 1) for four pixels, and
+ * where the channels are a multiple of 4: channels, else 8 * pairs. */
+typedef struct {
+  tf_window window;
+  uint16_t pairs, row_pairs, group_rows;
+  const int8_t *weights;   /* per row pair and input pair: (output 0, output 1) at the first input, then at the second */
+  const int32_t *channels; /* per row pair: bias 0, bias 1, multiplier 0, multiplier 1 */
+  uint8_t weight_shift;
+  int16_t zero_point, low, high;
+} tf_conv_dense_params;
+void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Depthwise convolution, one filter a channel; in_channels = out_channels = C, weights are (KH, KW, C). Otherwise as conv;
  * `groups` is not read. Scratch: none. */

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "tf_name.h"
+
 static inline int32_t tf_clamp(int32_t value, int32_t low, int32_t high) {
   return value < low ? low : value > high ? high : value;
 }
@@ -19,7 +21,13 @@ static inline int32_t tf_shift_saturate(int32_t acc, unsigned shift) {
 
 /* zero_point + round_half_up(acc * multiplier / 2^32) */
 static inline int32_t tf_scale(int32_t acc, int32_t multiplier, int32_t zero_point) {
+#if TF_ARM_DSP
+  int32_t result;
+  __asm__("smmlar %0, %1, %2, %3" : "=r"(result) : "r"(acc), "r"(multiplier), "r"(zero_point));
+  return result;
+#else
   return zero_point + tf_high_word((int64_t)acc * multiplier + (INT64_C(1) << 31));
+#endif
 }
 
 static inline int8_t tf_requantize(int32_t acc, int32_t multiplier, unsigned shift, int32_t zero_point, int32_t low,

@@ -49,7 +49,8 @@ class Call:
     """One call ``<prefix><function>(&params, inputs..., output, scratch)``.
 
     ``struct`` names the type of the parameters; ``fields`` initializes its members, in the order of declaration, by
-    the text after the dot of a designated initializer (``window.in_height`` for a member of a member); ``inputs`` are positions among the operator's inputs.
+    the text after the dot of a designated initializer (``window.in_height`` for a member of a member);
+    ``inputs`` are positions among the operator's inputs.
     """
 
     function: str

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel, Pack
 from tinyformer.ir import graph as ir
@@ -57,19 +56,15 @@ def window_fields(
     return {f"window.{name}": value for name, value in members.items()}
 
 
-def _weight_fields(weights: NDArray[np.int8], bias: NDArray[np.int32]) -> dict[str, FieldValue]:
-    return {"weights": Constant(weights.reshape(-1)), "bias": Constant(bias.astype(np.int32))}
+def _weight_fields(op: ir.Conv2D | ir.DepthwiseConv2D) -> dict[str, FieldValue]:
+    weights, bias = Constant(op.weights.reshape(-1)), Constant(op.bias.astype(np.int32))
+    return {"weights": weights, "bias": bias, **requantization_fields(op.requantization)}
 
 
 def _conv(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.Conv2D)
     window = window_fields(op, op.weights.shape[1:3], tensors[op.inputs[0]], tensors[op.output])
-    fields = {
-        **window,
-        "groups": op.groups,
-        **_weight_fields(op.weights, op.bias),
-        **requantization_fields(op.requantization),
-    }
+    fields = {**window, "groups": op.groups, **_weight_fields(op)}
     return Call("conv", "tf_conv_params", fields)
 
 
@@ -96,12 +91,7 @@ def _depthwise(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.DepthwiseConv2D)
     x, y = tensors[op.inputs[0]], tensors[op.output]
     window = window_fields(op, op.weights.shape[:2], x, y)
-    fields = {
-        **window,
-        "groups": op.weights.shape[2],
-        **_weight_fields(op.weights, op.bias),
-        **requantization_fields(op.requantization),
-    }
+    fields = {**window, "groups": op.weights.shape[2], **_weight_fields(op)}
     return Call("depthwise", "tf_conv_params", fields)
 
 

@@ -1,0 +1,157 @@
+/* tf_dense_rows for ARMv7E-M: four pixels times two outputs in eight accumulators, 8 SMLAD and 6 loads in 8 cycles of a
+ * Cortex-M7. The C twin, tf_dense_rows.c, says what it computes. */
+#include "tf_name.h"
+#if TF_ARM_DSP
+
+/* r0 stream, r1 tile, r2 r3 input pairs, r4-r7 output 0 of the four pixels, r8-r11 output 1, r12 lr weights. */
+#define FRAME_ENTRY 0
+#define FRAME_TILE_END 4
+#define FRAME_ZERO_POINT 8
+#define FRAME_Y 12
+#define FRAME_STRIDE 16
+#define FRAME_TILE 20
+#define FRAME_BYTES 28
+#define UNROLLED 16
+#define PAIR_BYTES 56
+
+  .syntax unified
+  .thumb
+  .text
+
+  .macro one_pair
+    smlad r4, r2, r12, r4
+    ldr.w r3, [r1], #4
+    smlad r8, r2, lr, r8
+    ldr.w r2, [r1], #4
+    smlad r5, r3, r12, r5
+    smlad r9, r3, lr, r9
+    ldr.w r3, [r1], #4
+    smlad r6, r2, r12, r6
+    smlad r10, r2, lr, r10
+    ldr.w r2, [r1], #4
+    smlad r7, r3, r12, r7
+    ldr.w r12, [r0], #4
+    smlad r11, r3, lr, r11
+    ldr.w lr, [r0], #4
+  .endm
+
+  .global TF(dense_rows)
+  .type TF(dense_rows), %function
+  .thumb_func
+  .p2align 3
+TF(dense_rows):
+  push {r4-r11, lr}
+  sub sp, #FRAME_BYTES
+  ldrd r2, r3, [r1]             /* tile, tile_end */
+  str r2, [sp, #FRAME_TILE]
+  str r3, [sp, #FRAME_TILE_END]
+  ldrd r4, r5, [r1, #8]         /* y, stride */
+  str r4, [sp, #FRAME_Y]
+  str r5, [sp, #FRAME_STRIDE]
+  ldrd r4, r5, [r1, #16]        /* zero_point, pairs */
+  str r4, [sp, #FRAME_ZERO_POINT]
+  /* Pair 0 has its own code; the others run through the loop, whose first pass is entered so that the last is whole. */
+  subs r5, #2
+  and r5, r5, #UNROLLED - 1
+  movs r3, #PAIR_BYTES
+  mul r5, r5, r3
+  adr.w r3, .Llast_pair
+  subs r3, r3, r5
+  orr r3, r3, #1
+  str r3, [sp, #FRAME_ENTRY]
+  mov r1, r2
+  ldr r7, [r0], #4
+  ldr r11, [r0], #4
+  ldr r12, [r0], #4
+  ldr lr, [r0], #4
+  ldr r2, [r1], #4
+
+  .p2align 3
+.Lrow_pair:
+  smlad r4, r2, r12, r7         /* the first products start from the bias */
+  ldr.w r3, [r1], #4
+  smlad r8, r2, lr, r11
+  ldr.w r2, [r1], #4
+  smlad r5, r3, r12, r7
+  smlad r9, r3, lr, r11
+  ldr.w r3, [r1], #4
+  smlad r6, r2, r12, r7
+  smlad r10, r2, lr, r11
+  ldr.w r2, [r1], #4
+  smlad r7, r3, r12, r7
+  ldr.w r12, [r0], #4
+  smlad r11, r3, lr, r11
+  ldr.w lr, [r0], #4
+  ldr pc, [sp, #FRAME_ENTRY]
+
+  .p2align 3
+.Lpass:
+  .rept UNROLLED - 1
+    one_pair
+  .endr
+.Llast_pair:
+  smlad r4, r2, r12, r4
+  ldr.w r3, [r1], #4
+  smlad r8, r2, lr, r8
+  ldr.w r2, [r1], #4
+  smlad r5, r3, r12, r5
+  smlad r9, r3, lr, r9
+  ldr.w r3, [r1], #4
+  smlad r6, r2, r12, r6
+  smlad r10, r2, lr, r10
+  ldr r2, [sp, #FRAME_TILE_END]
+  smlad r7, r3, r12, r7
+  ldr.w r12, [r0], #4
+  smlad r11, r3, lr, r11
+  cmp r1, r2
+  ldr.w r2, [r1], #4
+  ldr.w lr, [r0], #4
+  bne .Lpass
+
+  /* r12 and lr have run into the multipliers: requantize, saturate, store, and load the next row pair's start. */
+  ldr r2, [sp, #FRAME_ZERO_POINT]
+  ldr r3, [r0], #4              /* 2 * offset + last */
+  smmlar r4, r4, r12, r2
+  ldr r1, [sp, #FRAME_Y]
+  smmlar r8, r8, lr, r2
+  lsrs r3, r3, #1               /* carry: last */
+  smmlar r5, r5, r12, r2
+  ssat r4, #8, r4
+  smmlar r9, r9, lr, r2
+  ssat r8, #8, r8
+  smmlar r6, r6, r12, r2
+  ssat r5, #8, r5
+  smmlar r10, r10, lr, r2
+  ssat r9, #8, r9
+  smmlar r7, r7, r12, r2
+  ssat r6, #8, r6
+  smmlar r11, r11, lr, r2
+  ssat r10, #8, r10
+  add r3, r3, r1
+  ssat r7, #8, r7
+  ldr r1, [sp, #FRAME_STRIDE]
+  ssat r11, #8, r11
+  strb r4, [r3]
+  add r12, r3, r1
+  strb r8, [r3, #1]
+  strb r5, [r3, r1]
+  add r3, r3, r1, lsl #1
+  strb r9, [r12, #1]
+  add r12, r12, r1, lsl #1
+  strb r6, [r3]
+  ldr r1, [sp, #FRAME_TILE]
+  strb r10, [r3, #1]
+  strb r7, [r12]
+  ldr.w r7, [r0], #4
+  strb r11, [r12, #1]
+  ldr.w r11, [r0], #4
+  ldr.w r12, [r0], #4
+  ldr.w lr, [r0], #4
+  ldr.w r2, [r1], #4
+  bcc .Lrow_pair
+
+  add sp, #FRAME_BYTES
+  pop {r4-r11, pc}
+  .size TF(dense_rows), . - TF(dense_rows)
+
+#endif

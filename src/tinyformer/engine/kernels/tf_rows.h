@@ -1,0 +1,47 @@
+/* Inside of the matrix kernels: a tile of four pixels against a stream of row pairs.
+ *
+ * A *tile* holds the inputs of four output pixels as int16 pairs, tile[4 * pair + pixel]; pair 2k of a pixel is its inputs
+ * (4k, 4k + 2), pair 2k + 1 its inputs (4k + 1, 4k + 3), because one SXTB16 of a word yields just these.
+ *
+ * A *row pair* is the weights of two neighbouring outputs, widened to int16 pairs in the same order. Streams and tiles are
+ * read once for every eight multiply-accumulates: they belong into tightly coupled memory.
+ */
+#ifndef TF_ROWS_H
+#define TF_ROWS_H
+
+#include <stddef.h>
+
+#include "tf_kernels.h"
+
+/* What one pass over a stream needs. The assembly knows the offsets of the members. */
+typedef struct {
+  const uint32_t *tile;
+  const uint32_t *tile_end; /* tile + 4 * pairs; dense only */
+  int8_t *y;                /* first output of the first pixel */
+  int32_t stride;           /* bytes from one pixel's outputs to the next one's */
+  int32_t zero_point;
+  uint32_t pairs; /* input pairs of a row, at least 2; dense only */
+} tf_rows;
+
+/* Dense rows. Stream, per row pair, in words: bias 0, bias 1, then (pair of output 0, pair of output 1) for every input
+ * pair, multiplier 0, multiplier 1, 2 * offset of output 0 from y, plus 1 in the last row pair. The four words after the
+ * end are read and ignored, so is the word after the tile. Results are clamped to int8 only. */
+#define TF_DENSE_RECORD_WORDS(pairs) (2 * (size_t)(pairs) + 5)
+void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
+
+/* Where the inputs of output pixels lie: fills tiles from an image. */
+typedef struct {
+  const tf_window *window;
+  const int8_t *x;
+  uint32_t *tile;
+  int8_t *patch; /* tf_patch_bytes: room for what cannot be widened from where it lies */
+} tf_gather;
+
+/* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into gather->tile, taps in row-major
+ * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
+void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel);
+
+/* Clamps `count` bytes in place. */
+void TF(clamp_bytes)(int8_t *y, uint32_t count, int low, int high);
+
+#endif

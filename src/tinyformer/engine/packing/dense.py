@@ -1,0 +1,41 @@
+"""Packing for ``tf_conv_dense``: convolutions of any kernel size, 1x1 and linear layers included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
+from tinyformer.engine.packing.rows import admits, balanced_groups, gather_bytes, row_pairs
+from tinyformer.ir import graph as ir
+from tinyformer.ir.graph import Op, Tensor
+
+SOURCES = ("tf_conv_dense.c", "tf_gather_tile.c", "tf_dense_rows.c", "tf_dense_rows.S", "tf_clamp_bytes.c")
+
+
+def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
+    if isinstance(op, ir.Linear):
+        op, tensors = linear_as_convolution(op, tensors)
+    assert isinstance(op, ir.Conv2D)
+    x, y = tensors[op.inputs[0]], tensors[op.output]
+    if not admits(op, y):
+        return []
+    rows = row_pairs(op.weights, op.bias, op.requantization)
+    record = 4 * (2 * rows.pairs + 5)
+    fixed = 4 * 4 + gather_bytes(x.shape[-1], rows.pairs)
+    if limit < fixed + record:
+        return []
+    group = balanced_groups(len(rows.words), (limit - fixed) // record)
+    r = op.requantization
+    fields: dict[str, FieldValue] = {
+        **window_fields(op, op.weights.shape[1:3], x, y),
+        "pairs": rows.pairs, "row_pairs": len(rows.words), "group_rows": group,
+        "weights": Constant(rows.words.reshape(-1)),
+        "channels": Constant(rows.channels.reshape(-1)),
+        "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
+    }  # fmt: skip
+    call = Call("conv_dense", "tf_conv_dense_params", fields)
+    return [Implementation("conv_dense", SOURCES, (call,), fixed + group * record, encoding="dense")]
+
+
+KERNEL = Kernel("conv_dense", (ir.Conv2D, ir.Linear), SOURCES, _pack)

@@ -1,0 +1,78 @@
+"""Row pairs: the weight layout of the matrix kernels (``tf_rows.h``), and the scratch they need.
+
+An output's weights are flattened in the order (tap, input channel) and padded with zeros to a multiple of 4. Two
+neighbouring outputs form a row pair, two inputs (2 apart, `tinyformer.ir.blocks`) an input pair; where both meet lie
+four weights, stored as (output 0, output 1) at the first input, then at the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tinyformer.ir.arithmetic import accumulator_range, fits_int32
+from tinyformer.ir.blocks import to_blocks
+from tinyformer.ir.graph import Conv2D, Requantization, Tensor
+
+TILE_PIXELS = 4
+"""Output pixels that the matrix kernels compute at a time."""
+
+LARGEST_WEIGHT_SHIFT = 8
+"""Widened weights are int16."""
+
+
+@dataclass(frozen=True)
+class RowPairs:
+    """``words`` (row pairs, input pairs, 4) int8; ``channels`` (row pairs, 4) int32: two biases, two multipliers;
+    ``outputs`` (row pairs,): the first output of each."""
+
+    words: NDArray[np.int8]
+    channels: NDArray[np.int32]
+    outputs: NDArray[np.intp]
+
+    @property
+    def pairs(self) -> int:
+        """Input pairs of a row."""
+        return self.words.shape[1]
+
+
+def row_pairs(weights: NDArray[np.int8], bias: NDArray[np.int32], r: Requantization) -> RowPairs:
+    """Row pairs of ``weights`` (O, ...) with O >= 2; if O is odd, the last one overlaps the one before."""
+    outputs = len(weights)
+    flat = weights.reshape(outputs, 1, -1)
+    first = np.minimum(np.arange(0, outputs, 2), outputs - 2)
+    rows = np.stack([first, first + 1], axis=1).reshape(-1)
+    blocks = to_blocks(flat[rows], (2, 2))[:, 0]
+    words = blocks.transpose(0, 1, 3, 2).reshape(*blocks.shape[:2], 4)
+    multipliers = np.broadcast_to(r.multipliers, outputs)
+    channels = np.concatenate([(bias << r.shift)[rows].reshape(-1, 2), multipliers[rows].reshape(-1, 2)], axis=1)
+    return RowPairs(np.ascontiguousarray(words), channels.astype(np.int32), first)
+
+
+def admits(op: Conv2D, y: Tensor) -> bool:
+    """Whether the matrix kernels for at least :data:`TILE_PIXELS` pixels serve this convolution."""
+    pixels = y.size // y.shape[-1]
+    return op.groups == 1 and pixels >= TILE_PIXELS and len(op.weights) >= 2 and shift_folds(op)
+
+
+def shift_folds(op: Conv2D) -> bool:
+    """Whether the requantization's shift can be applied to the weights: int16 holds them, and nothing saturates."""
+    shift = op.requantization.shift
+    largest = int(np.abs(op.weights.astype(np.int32)).max(initial=0))
+    low, high = accumulator_range(op.weights, op.bias)
+    fits = (largest << shift) < 2**15 and fits_int32((low << shift, high << shift))
+    return shift == 0 or (shift <= LARGEST_WEIGHT_SHIFT and fits)
+
+
+def gather_bytes(channels: int, pairs: int) -> int:
+    """Scratch of ``tf_gather_tile``: a tile, the word after it, and the patch."""
+    tile = 4 * (TILE_PIXELS * pairs + 1)
+    return tile + (channels if channels % 4 == 0 else 8 * pairs)
+
+
+def balanced_groups(items: int, most: int) -> int:
+    """Size of equal groups of at most ``most`` that cover ``items``."""
+    groups = -(-items // most)
+    return -(-items // groups)
