@@ -29,7 +29,7 @@ class SparsityConfig(Section):
     dense_layers: tuple[str, ...] = ()
     """Shell patterns of layer names that stay dense, e.g. ``*.q``; their weights still count towards ``target``."""
 
-    criterion: Criterion = "normalized"
+    criterion: Criterion = "l2"
     """What makes a block worth keeping: its L2 norm; that norm after every output row was scaled to one (what a
     following BatchNorm sees); or the squared first-order change of the loss when it goes (weight times gradient)."""
 
