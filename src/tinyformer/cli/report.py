@@ -13,7 +13,7 @@ from tinyformer.errors import TinyFormerError
 @click.argument("summaries", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the comparison as one HTML file, too.")
 def report_command(summaries: tuple[Path, ...], output: Path | None) -> None:
-    """Print the headline figures; with several SUMMARIES (summary.json files or experiment directories), compare them."""
+    """Print the headline figures; with several SUMMARIES (files, or directories of experiments), compare them."""
     from tinyformer.pipeline import artifacts  # noqa: PLC0415
     from tinyformer.pipeline.documents import read_json  # noqa: PLC0415
 

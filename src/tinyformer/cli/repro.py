@@ -48,8 +48,8 @@ def compose_command(overrides: tuple[str, ...], experiment: str | None, check: b
 def repro_command(overrides: tuple[str, ...], experiment: str | None, stage: str | None, force: bool) -> None:
     """Compose the configuration, run the stages that it changes, and print the headline figures.
 
-    What is up to date is skipped, what ran before with the same inputs comes from the cache, and a stage that was killed resumes
-    from its last checkpoint.
+    What is up to date is skipped, what ran before with the same inputs comes from the cache, and a stage that was
+    killed resumes from its last checkpoint.
     """
     from tinyformer.config.compose import compose, write_if_changed  # noqa: PLC0415 (Hydra is slow to import)
     from tinyformer.pipeline.artifacts import PARAMS, SUMMARY  # noqa: PLC0415
@@ -87,7 +87,7 @@ def project_root() -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """The stages' `python` is the one that runs now, activated or not; idle OpenMP threads sleep instead of spinning."""
+    """The stages' `python` is the one that runs now, activated or not; idle OpenMP threads sleep, not spin."""
     environment = dict(os.environ)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
     environment.setdefault("OMP_WAIT_POLICY", "passive")

@@ -106,7 +106,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _place_of_key(key: str, conf: Path) -> str:
-    group = key.split(".")[0].split("[")[0]
+    group = key.split(".", maxsplit=1)[0].split("[", maxsplit=1)[0]
     return f"{conf.name}/{group}" if (conf / group).is_dir() else f"{conf.name}/config.yaml"
 
 

@@ -22,7 +22,7 @@ def load_params(path: Path) -> Config:
     """Read and validate a ``params.yaml``.
 
     Raises:
-        TinyFormerError: the file is missing, is not YAML, or holds a bad value (named with its key and the allowed choices).
+        TinyFormerError: the file is missing, is not YAML, or holds a bad value (named with its key and the choices).
     """
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))

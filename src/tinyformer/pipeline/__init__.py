@@ -1,1 +1,1 @@
-"""The DVC stages: each module reads ``params.yaml``, calls the packages and writes the artefacts named in ``artifacts``."""
+"""The DVC stages: each reads ``params.yaml``, calls the packages and writes what ``artifacts`` names."""

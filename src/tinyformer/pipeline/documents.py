@@ -43,7 +43,7 @@ def read_supernet_spec(path: Path) -> SupernetSpec:
 
 
 def read_genome(path: Path) -> Genome:
-    """Read ``subnet.yaml``: architecture and sparsity plan. Raises :class:`TinyFormerError` where it is missing or damaged."""
+    """Read ``subnet.yaml``: architecture and sparsity plan. Raises as :func:`read_supernet_spec`."""
     data = _read_yaml(path)
     try:
         return Genome.from_dict(data)

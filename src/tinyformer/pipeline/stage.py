@@ -1,4 +1,4 @@
-"""What all stages share: reading the configuration, a resumable working directory, metrics, tracking, and errors as sentences."""
+"""What all stages share: configuration, a resumable working directory, metrics, tracking, and errors as sentences."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stage:
     history: list[dict[str, float]] = field(default_factory=list)
 
     def log(self, metrics: Mapping[str, float], step: int) -> None:
-        """Record one point of the live curves, here and in tracking. A resumed stage logs earlier points again: the last one counts."""
+        """Record one point of the live curves. A resumed stage may log a point again: the last one counts."""
         self.history = [point for point in self.history if point["epoch"] != step]
         self.history.append({"epoch": step, **metrics})
         self.run.log(metrics, step)
@@ -68,8 +68,8 @@ def hash_path(path: Path) -> str:
 def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
     """Run ``body`` as the stage ``name`` in the current directory and exit.
 
-    ``body`` returns the stage's metrics, which become ``outputs/metrics/<name>.json`` and the tracking run's summary. A problem the
-    user can mend is printed as a sentence and ends with status 1.
+    ``body`` returns the stage's metrics, which become ``outputs/metrics/<name>.json`` and the tracking run's summary.
+    A problem the user can mend is printed as a sentence and ends with status 1.
     """
     try:
         config = load_params(artifacts.PARAMS)
@@ -89,7 +89,7 @@ def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
     except OSError as error:
         fail(
             TinyFormerError(
-                f"{error.filename or 'A file'}: {error.strerror}; free the disk or make the path writable, then run again."
+                f"{error.filename or 'A file'}: {error.strerror}; make room or the path writable, then run again."
             )
         )
 

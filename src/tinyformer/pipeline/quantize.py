@@ -1,0 +1,47 @@
+"""Stage ``quantize``: INT8 on every layer, as an ONNX QDQ file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import onnx
+
+from tinyformer.compression.export import to_float_onnx
+from tinyformer.compression.onnx_runs import accuracy
+from tinyformer.compression.quantize import quantize
+from tinyformer.data.loading import normalize
+from tinyformer.data.splits import load_splits
+from tinyformer.nets.subnet import Subnet
+from tinyformer.pipeline import artifacts
+from tinyformer.pipeline.documents import read_genome
+from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.sparsenas.pruning import block_sparsity, verify_plan
+from tinyformer.training.checkpoint import load_weights
+
+
+def quantize_stage(stage: Stage) -> Mapping[str, Any]:
+    """Write ``model.onnx``; the metrics compare it with the float model, on the full test split."""
+    config = stage.config
+    genome = read_genome(artifacts.SUBNET_SPEC)
+    weights = load_weights(artifacts.SUBNET)
+    verify_plan(weights, genome.plan)
+    subnet = Subnet(genome.subnet)
+    subnet.load_state_dict(weights)
+    splits = load_splits(artifacts.PROCESSED / config.data.name)
+    float_model = to_float_onnx(subnet)
+    model = quantize(float_model, normalize(splits.calibration.images).numpy(), config.quantization)
+    artifacts.MODEL.write_bytes(model.SerializeToString(deterministic=True))
+    onnx.checker.check_model(str(artifacts.MODEL))
+    stage.run.add_artifact(artifacts.MODEL, f"{config.experiment}-model", "model")
+    test_images = normalize(splits.test.images).numpy()
+    return {
+        "accuracy_float": accuracy(float_model, test_images, splits.test.labels),
+        "accuracy_onnxruntime": accuracy(model, test_images, splits.test.labels),
+        "block_sparsity": block_sparsity(weights, genome.subnet, genome.plan),
+        "model_bytes": artifacts.MODEL.stat().st_size,
+    }
+
+
+if __name__ == "__main__":
+    run_stage("quantize", quantize_stage)
