@@ -20,7 +20,7 @@ def test_the_average_follows_the_weights_and_survives_a_checkpoint() -> None:
         resumed = WeightAverage(model, 0.3)
         resumed.load_state_dict(average.state_dict())
         average = resumed
-    average.copy_to_model()
+    average.copy_to(model)
     torch.testing.assert_close(model.weight.detach(), expected)
 
 

@@ -15,7 +15,7 @@ class WeightAverage(Callback):
 
     The decay grows with the number of updates n as (1 + n) / (10 + n) up to ``decay``, so that a short run does not
     remember its initialization. The average is part of the trainer's checkpoints. It becomes the module's weights when
-    :meth:`copy_to_model` is called: Lightning leaves its own hooks out when a finished run is resumed.
+    :meth:`copy_to` is called: Lightning leaves its own hooks out when a finished run is resumed.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -30,7 +30,7 @@ class WeightAverage(Callback):
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
         with torch.no_grad():
-            for name, tensor in self._tensors():
+            for name, tensor in _tensors(self._model):
                 if name not in self._average:
                     self._average[name] = tensor.clone()
                 else:
@@ -38,17 +38,17 @@ class WeightAverage(Callback):
 
     def on_validation_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the average in place of the weights."""
-        self._held = {name: tensor.clone() for name, tensor in self._tensors()}
-        self.copy_to_model()
+        self._held = {name: tensor.clone() for name, tensor in _tensors(self._model)}
+        self.copy_to(self._model)
 
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Put the weights back."""
-        self._assign(self._held)
+        _assign(self._model, self._held)
         self._held = {}
 
-    def copy_to_model(self) -> None:
-        """Overwrite the weights by their average; with no updates yet they stay."""
-        self._assign(self._average)
+    def copy_to(self, model: nn.Module) -> None:
+        """Overwrite the weights of ``model`` by their average; with no updates yet they stay."""
+        _assign(model, self._average)
 
     def state_dict(self) -> dict[str, Any]:
         """The average and the number of updates."""
@@ -57,15 +57,16 @@ class WeightAverage(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of :meth:`state_dict`."""
         self._updates = state_dict["updates"]
-        current = dict(self._tensors())
+        current = dict(_tensors(self._model))
         self._average = {name: tensor.to(current[name].device) for name, tensor in state_dict["average"].items()}
 
-    def _assign(self, values: dict[str, Tensor]) -> None:
-        with torch.no_grad():
-            for name, tensor in self._tensors():
-                if name in values:
-                    tensor.copy_(values[name])
 
-    def _tensors(self) -> list[tuple[str, Tensor]]:
-        state = self._model.state_dict(keep_vars=True)
-        return [(name, tensor) for name, tensor in state.items() if tensor.is_floating_point()]
+def _tensors(model: nn.Module) -> list[tuple[str, Tensor]]:
+    return [(name, tensor) for name, tensor in model.state_dict(keep_vars=True).items() if tensor.is_floating_point()]
+
+
+def _assign(model: nn.Module, values: dict[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, tensor in _tensors(model):
+            if name in values:
+                tensor.copy_(values[name])

@@ -1,29 +1,15 @@
-"""Lightning callbacks that make what a run draws and reports independent of where it was resumed."""
+"""What a training run reports, independent of where it was resumed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
-import torch
 from pytorch_lightning.callbacks import Callback
 
 OnMetrics = Callable[[Mapping[str, float], int], None]
 """Receives the metrics of an epoch and its number, counted from 1."""
-
-
-class EpochSeed(Callback):
-    """Seeds torch anew at the start of each epoch, so that random numbers do not depend on where a run resumed."""
-
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Derive the seed from the run's seed, the epoch and the process."""
-        words = np.random.SeedSequence([self._seed, trainer.current_epoch, trainer.global_rank]).generate_state(2)
-        torch.manual_seed(int(words[0]) << 32 | int(words[1]))
 
 
 class MetricsRecorder(Callback):
