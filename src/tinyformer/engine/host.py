@@ -38,18 +38,27 @@ class HostModel:
         # NumPy aligns its own arrays to 16 bytes at least.
         self._arena = np.zeros(max(self.package.report["arena_bytes"], 1), np.int8)
 
-    def run(self, images: Int8Array) -> Int8Array:
+    def run(self, images: Int8Array, in_arena: bool = False) -> Int8Array:
         """The network's only output on ``images`` (N, H, W, C), as (N, ...)."""
-        outputs = self.run_all(images)
+        outputs = self.run_all(images, in_arena)
         if len(outputs) != 1:
             raise ValueError(f"{self.package.name} has {len(outputs)} outputs: use run_all")
         return outputs[0]
 
-    def run_all(self, images: Int8Array) -> list[Int8Array]:
-        """All outputs on ``images`` (N, H, W, C), each as (N, ...)."""
+    def run_all(self, images: Int8Array, in_arena: bool = False) -> list[Int8Array]:
+        """All outputs on ``images`` (N, H, W, C), each as (N, ...).
+
+        ``in_arena`` passes input and output at their planned places in the arena instead of in buffers outside.
+        """
         rows = input_rows(self.package, images)
         results = np.zeros((len(rows), output_bytes(self.package)), np.int8)
         source, target = np.zeros(rows.shape[1], np.int8), np.zeros(results.shape[1], np.int8)
+        if in_arena:
+            plan = self.package.memory_plan()
+            begin = plan["tensors"][self.package.report["input"]["name"]]
+            source = self._arena[begin : begin + source.size]
+            begin = plan["tensors"][self.package.report["outputs"][0]["name"]]
+            target = self._arena[begin : begin + target.size]
         arena = self._arena.ctypes.data
         status = self._init(arena, self._arena.size)
         for row, result in zip(rows, results, strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Step
+from tinyformer.engine.selection import Step, constant_tensors
 from tinyformer.ir.blocks import to_blocks
 from tinyformer.ir.graph import Conv2D, Graph, Linear, Tensor
 
@@ -50,7 +50,8 @@ def build_report(
         "outputs": [_tensor(graph.tensors[output]) for output in graph.outputs],
         "macs": sum(step.macs for step in executed),
         "macs_executed": sum(executed_macs(step) for step in executed),
-        "constants_bytes": sum(step.implementation.constant_bytes for step in executed),
+        "constants_bytes": sum(step.implementation.constant_bytes for step in executed)
+        + sum(value.nbytes for value in constant_tensors(graph).values()),
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,
         "layers": layers,

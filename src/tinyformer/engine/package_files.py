@@ -43,6 +43,10 @@ class Package:
         """Shapes of the outputs, leading 1 included."""
         return [tuple(output["shape"]) for output in self.report["outputs"]]
 
+    def memory_plan(self) -> dict[str, Any]:
+        """Content of ``memory_plan.json``."""
+        return dict(json.loads((self.directory / "memory_plan.json").read_text(encoding="utf-8")))
+
 
 def open_package(directory: Path) -> Package:
     """Read the report of the package in ``directory``; raises :class:`TinyFormerError` if there is none."""

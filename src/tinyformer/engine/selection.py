@@ -6,7 +6,7 @@ where buffers lie.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,19 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.packing import Implementation, implementations
 from tinyformer.engine.planner import MemoryPlan, PlannedStep, plan_memory
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.graph import BatchMatMul, Conv2D, DepthwiseConv2D, Graph, Linear, Op, Reshape, Slice, Tensor
+from tinyformer.ir.graph import (
+    BatchMatMul,
+    Constant,
+    Conv2D,
+    DepthwiseConv2D,
+    Graph,
+    Int8Array,
+    Linear,
+    Op,
+    Reshape,
+    Slice,
+    Tensor,
+)
 
 _SCRATCH_WITHOUT_DTCM = 16 * 1024
 _SMALLEST_SCRATCH = 1024
@@ -37,11 +49,17 @@ class Step:
     zero_fraction: float
     """Fraction of the weights that are zero; 0 where there are none."""
 
-    def planned(self) -> PlannedStep:
-        """What the memory planner sees of it."""
+    def planned(self, constants: Container[str]) -> PlannedStep:
+        """What the memory planner sees of it: not the inputs that are ``constants`` in flash."""
         choice = self.implementation
+        variable = [position for position, name in enumerate(self.op.inputs) if name not in constants]
         return PlannedStep(
-            self.op.name, self.op.inputs, self.op.output, choice.scratch_bytes, choice.in_place, choice.alias
+            name=self.op.name,
+            inputs=tuple(self.op.inputs[position] for position in variable),
+            output=self.op.output,
+            scratch=choice.scratch_bytes,
+            in_place=tuple(variable.index(position) for position in choice.in_place if position in variable),
+            alias=choice.alias,
         )
 
 
@@ -90,8 +108,10 @@ def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None
     """
     steps: list[Step] = []
     missing: list[str] = []
-    copied = _copied_outputs(graph)
+    copied, constants = _copied_outputs(graph), constant_tensors(graph)
     for op in graph.ops:
+        if op.output in constants:
+            continue
         try:
             served = _as_copy(op, graph.tensors) if op.output in copied else op
             candidates = admissible(served, graph.tensors, config, limit)
@@ -107,12 +127,13 @@ def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None
 
 
 def _copied_outputs(graph: Graph) -> frozenset[str]:
-    """Outputs that a reshape would make the bytes of the input or of another output: these need a copy of their own."""
-    source = {graph.input: graph.input}
-    taken = {graph.input}
+    """Outputs that a reshape would make the bytes of the input, a constant or another output: these need a copy."""
+    source = {name: name for name in (graph.input, *constant_tensors(graph))}
+    taken = set(source)
     copied = set()
     for op in graph.ops:
-        source[op.output] = source[op.inputs[0]] if isinstance(op, Reshape) else op.output
+        if op.output not in source:
+            source[op.output] = source[op.inputs[0]] if isinstance(op, Reshape) else op.output
         if op.output in graph.outputs:
             if source[op.output] in taken:
                 copied.add(op.output)
@@ -137,7 +158,21 @@ def admissible(op: Op, tensors: Mapping[str, Tensor], config: EngineConfig, limi
 def plan_steps(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
     """The arena of ``steps``."""
     sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
-    return plan_memory([step.planned() for step in steps], sizes, graph.input, graph.outputs)
+    constants = constant_tensors(graph)
+    return plan_memory([step.planned(constants) for step in steps], sizes, graph.input, graph.outputs)
+
+
+def constant_tensors(graph: Graph) -> dict[str, Int8Array]:
+    """Tensors that are the same for every input and stay in flash: constants and their reshapes, outputs excepted."""
+    values: dict[str, Int8Array] = {}
+    for op in graph.ops:
+        if op.output in graph.outputs:
+            continue
+        if isinstance(op, Constant):
+            values[op.output] = op.value
+        elif isinstance(op, Reshape) and op.inputs[0] in values:
+            values[op.output] = values[op.inputs[0]].reshape(graph.tensors[op.output].shape)
+    return values
 
 
 def macs(op: Op, tensors: Mapping[str, Tensor]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from tinyformer.engine.emit.c_text import comment
 from tinyformer.engine.emit.views import Layers, output_views, tensor_view
-from tinyformer.engine.packing import HEADERS, KERNEL_DIRECTORY
+from tinyformer.engine.packing import KERNEL_DIRECTORY
 from tinyformer.engine.planner import ALIGNMENT, MemoryPlan
 from tinyformer.engine.selection import Step
 from tinyformer.ir.graph import Graph
 
+KERNEL_HEADER = "tf_kernels.h"
 PREFIX_HEADER = "tf_prefix.h"
 
 _TEMPLATES = {
@@ -53,12 +55,23 @@ def render_package(
         path.format(name=name): environment.get_template(template).render(context)
         for template, path in _TEMPLATES.items()
     }
-    for source in [*HEADERS, *kernels]:
-        if source != PREFIX_HEADER:
-            files[f"src/kernels/{source}"] = (KERNEL_DIRECTORY / source).read_text(encoding="utf-8")
+    for source, text in _with_headers([KERNEL_HEADER, *kernels]).items():
+        files.setdefault(f"src/kernels/{source}", text)
     files["report.json"] = to_json(report)
     files["memory_plan.json"] = to_json(plan.to_dict())
     return dict(sorted(files.items()))
+
+
+def _with_headers(sources: Sequence[str]) -> dict[str, str]:
+    """Kernel sources by name, and every header that they include, directly or not."""
+    found: dict[str, str] = {}
+    pending = list(sources)
+    while pending:
+        name = pending.pop()
+        if name not in found:
+            found[name] = (KERNEL_DIRECTORY / name).read_text(encoding="utf-8")
+            pending += re.findall(r'^\s*#\s*include\s+"([^"]+)"', found[name], re.M)
+    return found
 
 
 def to_json(data: Mapping[str, Any]) -> str:
@@ -73,7 +86,7 @@ def _model(graph: Graph, name: str, steps: Sequence[Step], plan: MemoryPlan, ker
     return {
         "title": comment(graph.name),
         "layers": layers.views,
-        "constants": layers.constants,
+        "constants": layers.arrays,
         "input": tensor_view(graph.tensors[graph.input]),
         "input_offset": plan.tensors[graph.input],
         "outputs": outputs,

@@ -11,7 +11,7 @@ from tinyformer.engine.emit.c_text import array_rows, comment, literal
 from tinyformer.engine.packing import Call, Constant
 from tinyformer.engine.packing.description import FieldValue
 from tinyformer.engine.planner import MemoryPlan, align
-from tinyformer.engine.selection import Step
+from tinyformer.engine.selection import Step, constant_tensors
 from tinyformer.ir.graph import Graph, Tensor
 
 
@@ -104,8 +104,8 @@ class Layers:
         self.graph = graph
         self.name = name
         self.plan = plan
-        self.constants: list[ConstantView] = []
-        self._external = _external_tensors(graph, plan)
+        self.arrays: list[ConstantView] = []
+        self._external = {**_external_tensors(graph, plan), **self._constant_tensors()}
         executed = [step for step in steps if not step.implementation.alias]
         self.views = [self._layer(index, step) for index, step in enumerate(executed)]
 
@@ -160,19 +160,27 @@ class Layers:
 
     def _initializer(self, value: FieldValue, symbol: str, step: Step) -> str:
         if isinstance(value, Constant):
-            return self._constant(value, symbol, step)
+            return self._array(value, symbol, step.op.name)
         if isinstance(value, tuple):
             return "{" + ", ".join(literal(int(item)) for item in value) + "}"
         return literal(int(value))
 
-    def _constant(self, constant: Constant, symbol: str, step: Step) -> str:
-        self.constants.append(
+    def _constant_tensors(self) -> dict[str, str]:
+        """Arrays of the tensors that stay in flash; returns their symbols by tensor."""
+        symbols: dict[str, str] = {}
+        for name, value in constant_tensors(self.graph).items():
+            symbols[name] = f"{self.name}_constant_{len(symbols)}"
+            self._array(Constant(value), symbols[name], f"{name} {tuple(value.shape)}")
+        return symbols
+
+    def _array(self, constant: Constant, symbol: str, text: str) -> str:
+        self.arrays.append(
             ConstantView(
                 symbol=symbol,
                 type=constant.c_type,
                 length=constant.values.size,
                 alignment=constant.alignment,
-                comment=comment(f"{step.op.name}: {constant.nbytes:,} bytes"),
+                comment=comment(f"{text}: {constant.nbytes:,} bytes"),
                 rows=array_rows(constant.values),
             )
         )
