@@ -9,19 +9,35 @@ from contextlib import contextmanager
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.training.checkpoint import SafetensorsCheckpointIO
 
 
-def build_trainer(
-    config: TrainerConfig, *, epochs: int, gradient_clip: float, callbacks: Sequence[pl.Callback], key: str
-) -> pl.Trainer:
-    """A trainer that saves and resumes through safetensors under ``key`` and leaves logging, validation and
-    checkpointing to ``callbacks``. ``gradient_clip`` bounds the L2 norm of all gradients together (0: no bound).
+class ValidateLastEpoch(pl.Callback):
+    """Lets validation happen after the last epoch too, whatever the interval."""
 
-    Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Shorten the interval when the last epoch begins."""
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            trainer.check_val_every_n_epoch = 1
+
+
+def build_trainer(
+    config: TrainerConfig,
+    *,
+    epochs: int,
+    callbacks: Sequence[pl.Callback],
+    key: str,
+    gradient_clip: float = 0.0,
+    validate_every: int = 1,
+) -> pl.Trainer:
+    """A trainer that saves and resumes through safetensors under ``key``; metrics and checkpoints are the callbacks'.
+
+    It validates every ``validate_every`` epochs and after the last one. ``gradient_clip`` bounds the L2 norm of all
+    gradients together (0: no bound). Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banner about the hardware
     bar: list[pl.Callback] = [RichProgressBar(leave=False)] if config.progress_bar else []
@@ -34,19 +50,19 @@ def build_trainer(
             precision=config.precision,
             max_epochs=epochs,
             gradient_clip_val=gradient_clip or None,
-            callbacks=[*callbacks, *bar],
+            check_val_every_n_epoch=validate_every,
+            callbacks=[ValidateLastEpoch(), *callbacks, *bar],
             plugins=[SafetensorsCheckpointIO(key)],
             deterministic="warn",
             benchmark=False,
             use_distributed_sampler=False,  # the batches share themselves out among the processes
-            limit_val_batches=0,
             num_sanity_val_steps=0,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
             enable_progress_bar=config.progress_bar,
         )
-    except (RuntimeError, ValueError) as error:  # MisconfigurationException is a RuntimeError or ValueError by version
+    except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise TinyFormerError(f"The section trainer asks for what this machine cannot do: {error}") from error
 
 

@@ -1,0 +1,205 @@
+"""Training the supernet by weight sharing: single random paths, or the sandwich rule with in-place distillation.
+
+Everything random derives from (seed, epoch, step), so that a run killed at any moment and resumed from its checkpoint
+ends in the same bytes as one that was not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor
+
+from tinyformer.config.data import DataConfig
+from tinyformer.config.train import TrainConfig
+from tinyformer.config.trainer import TrainerConfig
+from tinyformer.data.loading import normalize
+from tinyformer.data.splits import Split, Splits
+from tinyformer.errors import TinyFormerError
+from tinyformer.nets.blocks import initialize
+from tinyformer.nets.spec import SubnetSpec
+from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
+from tinyformer.nets.supernet import Supernet, extract
+from tinyformer.nets.supernet_spec import SupernetSpec
+from tinyformer.supernas.paths import training_paths, validation_paths
+from tinyformer.training.averaging import WeightAverage
+from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
+from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
+from tinyformer.training.schedule import build_optimizer, parameter_groups
+from tinyformer.training.trainer import build_trainer, threads
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class TrainedSupernet:
+    """The supernet, on the CPU and in eval mode, and the metrics of its last epoch."""
+
+    supernet: Supernet
+    metrics: dict[str, float]
+
+
+def train_supernet(
+    spec: SupernetSpec,
+    splits: Splits,
+    data: DataConfig,
+    config: TrainConfig,
+    trainer: TrainerConfig,
+    *,
+    seed: int,
+    checkpoints: Path,
+    on_metrics: OnMetrics | None = None,
+) -> TrainedSupernet:
+    """Train ``spec`` on the train split and validate on the validation split; the test split is never read.
+
+    Checkpoints go to the directory ``checkpoints``; a run of the same settings found there is continued
+    (``on_metrics`` then hears the earlier epochs again). Metrics of an epoch: ``train_loss`` and, where it was
+    validated, ``val_accuracy_<path>`` for the largest, the smallest and some random paths (fractions),
+    ``val_accuracy_mean`` over them.
+
+    Raises :class:`TinyFormerError` for damaged checkpoints, a machine without what ``trainer`` asks for, or a
+    diverged loss.
+    """
+    splits = splits.without_test()
+    key = _key(spec, data, config, seed)
+    with threads(trainer.num_threads):
+        module = SupernetModule(spec, config, splits.train, seed=seed, channels_last=trainer.channels_last)
+        average = WeightAverage(module.supernet, config.ema_decay) if config.ema_decay else None
+        recorder = MetricsRecorder(on_metrics)
+        lightning = build_trainer(
+            trainer,
+            epochs=config.epochs,
+            callbacks=[*([average] if average else []), recorder, Checkpoints(checkpoints, config.checkpoint_every)],
+            key=key,
+            gradient_clip=config.gradient_clip,
+            validate_every=config.validate_every,
+        )
+        batches = ResumableData(splits, data, config.batch_size, seed, device=lightning.strategy.root_device)
+        lightning.fit(module, datamodule=batches, ckpt_path=newest_checkpoint(checkpoints, key))
+        if average:
+            average.copy_to(module.supernet)
+    return TrainedSupernet(module.supernet.cpu().eval(), recorder.last)
+
+
+class SupernetModule(pl.LightningModule):
+    """One training step, and the validation of paths, as Lightning calls them."""
+
+    def __init__(
+        self, spec: SupernetSpec, config: TrainConfig, train: Split, *, seed: int, channels_last: bool
+    ) -> None:
+        super().__init__()
+        self.supernet = Supernet(spec)
+        initialize(self.supernet, torch.Generator().manual_seed(seed))
+        self.config = config
+        self.seed = seed
+        self._train_split = train
+        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self._validated: dict[str, Subnet] = {}
+        self._correct: dict[str, Tensor] = {}
+        self._images = 0
+        self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of the step's paths, averaged."""
+        x, y = self._input(batch[0]), batch[1]
+        paths = training_paths(self.supernet.spec, self.config, self.seed, self.global_step)
+        loss = path_loss(self.supernet, paths, x, y, self.config)
+        self._log_loss(loss, batch_idx)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Extract the validated paths and give them statistics of their own."""
+        config = self.config
+        rng = np.random.default_rng(self.seed)
+        count = config.recalibration_batches * config.batch_size
+        rows = rng.permutation(len(self._train_split))[:count]
+        images = self._input(normalize(self._train_split.images[rows]).to(self.device))
+        paths = validation_paths(self.supernet.spec, config, self.seed)
+        self._validated = {name: extract(self.supernet, path).to(self.device) for name, path in paths.items()}
+        for subnet in self._validated.values():
+            recalibrate_batchnorm(subnet, images.split(config.batch_size))
+            subnet.eval()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the accuracy of each path; Lightning averages over the images."""
+        x, y = self._input(batch[0]), batch[1]
+        hits = {name: (subnet(x).argmax(dim=1) == y).float().mean() for name, subnet in self._validated.items()}
+        hits["mean"] = torch.stack(list(hits.values())).mean()
+        metrics = {f"val_accuracy_{name}": accuracy for name, accuracy in hits.items()}
+        self.log_dict(metrics, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(y))
+
+    def on_validation_epoch_end(self) -> None:
+        """Forget the extracted networks."""
+        self._validated = {}
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW or SGD under a warmed-up cosine, advanced every step."""
+        config = self.config
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = build_optimizer(
+            config.optimizer,
+            parameter_groups(self.supernet, config.weight_decay),
+            config.learning_rate,
+            steps,
+            config.warmup_epochs * steps / config.epochs,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _input(self, x: Tensor) -> Tensor:
+        return x.to(memory_format=self._memory_format)
+
+    def _log_loss(self, loss: Tensor, batch_idx: int) -> None:
+        """Log the epoch's mean loss with its last batch.
+
+        The sum is a buffer, because it must survive a resume within the epoch and what Lightning averages does not.
+        """
+        loss_sum: Tensor = self.get_buffer("loss_sum")
+        if batch_idx == 0:
+            loss_sum.zero_()
+        loss_sum += loss.detach()
+        batches = int(self.trainer.num_training_batches)
+        if batch_idx + 1 == batches:
+            mean = loss_sum / batches
+            if not torch.isfinite(mean):
+                raise TinyFormerError(
+                    f"The supernet's training diverged in epoch {self.current_epoch + 1} (its loss is not a number); "
+                    f"lower train.learning_rate ({self.config.learning_rate}) or set train.gradient_clip."
+                )
+            self.log("train_loss", mean.float(), on_step=False, on_epoch=True, sync_dist=True)
+
+
+def path_loss(supernet: Supernet, paths: Sequence[SubnetSpec], x: Tensor, y: Tensor, config: TrainConfig) -> Tensor:
+    """Mean loss over ``paths`` of images ``x`` (N, C, H, W) with targets ``y``: labels (N,) or probabilities.
+
+    In a sandwich all but the largest path learn ``config.distillation`` parts of their loss from the largest's
+    predictions (Yu and Huang, arXiv 1903.05134).
+    """
+    first, *others = paths
+    teacher = supernet(x, first)
+    losses = [F.cross_entropy(teacher, y, label_smoothing=config.label_smoothing)]
+    soft = teacher.detach().softmax(dim=1)
+    for path in others:
+        logits = supernet(x, path)
+        hard = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+        losses.append(torch.lerp(hard, F.cross_entropy(logits, soft), config.distillation))
+    return torch.stack(losses).mean()
+
+
+def _key(spec: SupernetSpec, data: DataConfig, config: TrainConfig, seed: int) -> str:
+    """What a checkpoint must share with this run to be continued by it."""
+    settings = {
+        "spec": spec.to_dict(),
+        "data": data.model_dump(mode="json"),
+        "train": config.model_dump(mode="json"),
+        "seed": seed,
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
