@@ -43,14 +43,31 @@ def _tightly_coupled(mcu: McuConfig, kind: str, name: str, fallback: LinkRegion)
     return fallback
 
 
-def linker_script(mcu: McuConfig, stack_bytes: int) -> str:
-    """GNU linker script for ``mcu`` with a stack of ``stack_bytes``."""
+def _without(region: LinkRegion, arena: LinkRegion | None) -> LinkRegion:
+    """What the arena leaves of ``region``: the part before it, or the part after it where it takes the beginning."""
+    end = region.start + region.bytes
+    if arena is None or arena.start >= end or arena.start + arena.bytes <= region.start:
+        return region
+    if arena.start > region.start:
+        return LinkRegion(region.name, region.start, arena.start - region.start)
+    return LinkRegion(region.name, arena.start + arena.bytes, max(end - arena.start - arena.bytes, 0))
+
+
+def linker_script(mcu: McuConfig, stack_bytes: int, arena: LinkRegion | None = None) -> str:
+    """GNU linker script for ``mcu`` with a stack of ``stack_bytes``.
+
+    ``arena`` is memory set aside for the section ``.arena``, which is not initialized; it may span adjacent memories,
+    such as the end of DTCM and the beginning of SRAM.
+    """
     runs = sram_runs(mcu)
     ram = runs[0]
     flash = LinkRegion("FLASH", mcu.flash.start, mcu.flash.bytes)
     itcm = _tightly_coupled(mcu, "itcm", "ITCM", ram)
     dtcm = _tightly_coupled(mcu, "dtcm", "DTCM", ram)
-    regions = {region.name: region for region in (flash, itcm, dtcm, *runs)}
+    regions = {region.name: _without(region, arena) for region in (flash, itcm, dtcm, *runs)}
+    if arena is not None:
+        regions["ARENA"] = LinkRegion("ARENA", arena.start, arena.bytes)
+    reserved = "  .arena (NOLOAD) : { *(.bss.arena) } > ARENA\n" if arena is not None else ""
     memory = "\n".join(
         f"  {region.name} : ORIGIN = {region.start:#010x}, LENGTH = {region.bytes:#x}" for region in regions.values()
     )
@@ -76,7 +93,7 @@ SECTIONS
   .dtcm (NOLOAD) : {{ . = ALIGN(8); __dtcm_start = .; *(.dtcm .dtcm.*) . = ALIGN(4); __dtcm_end = .; }} > {dtcm.name}
   .itcm : {{ . = ALIGN(8); __itcm_start = .; *(.itcm .itcm.*) . = ALIGN(4); __itcm_end = .; }} > {itcm.name} AT > FLASH
   __itcm_load = LOADADDR(.itcm);
-  .data : {{ . = ALIGN(8); __data_start = .; *(.data .data.*) . = ALIGN(4); __data_end = .; }} > RAM AT > FLASH
+{reserved}  .data : {{ . = ALIGN(8); __data_start = .; *(.data .data.*) . = ALIGN(4); __data_end = .; }} > RAM AT > FLASH
   __data_load = LOADADDR(.data);
   .bss (NOLOAD) : {{ . = ALIGN(8); __bss_start = .; *(.bss .bss.*) *(COMMON) . = ALIGN(4); __bss_end = .; }} > RAM
 {extra}

@@ -20,7 +20,7 @@ from pathlib import Path
 from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.cache import build_once, cache_directory, content_key, copy_into_place
-from tinyformer.mcu.linker_script import linker_script
+from tinyformer.mcu.linker_script import LinkRegion, linker_script
 
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_INCLUDE = RUNTIME / "include"
@@ -101,6 +101,7 @@ def link_firmware(
     *,
     optimize: str = "-O2",
     stack_bytes: int = 8192,
+    arena: LinkRegion | None = None,
 ) -> Path:
     """Compile and link a bare-metal firmware (ELF) with TinyFormer's start-up code and run-time library.
 
@@ -113,11 +114,12 @@ def link_firmware(
         defines: preprocessor definitions, ``NAME`` or ``NAME=VALUE``.
         optimize: optimisation level.
         stack_bytes: size of the stack, at the start of DTCM (of SRAM where there is none).
+        arena: memory set aside for the section ``.bss.arena``, if any.
 
     Raises:
         TinyFormerError: a memory overflows (by how much is said), or the compiler rejects the sources.
     """
-    script = _linker_script_file(mcu, stack_bytes)
+    script = _linker_script_file(linker_script(mcu, stack_bytes, arena))
     caches = int(mcu.instruction_cache is not None and mcu.data_cache is not None)
     flags = [*_firmware_flags(mcu), optimize, f"-DTINYFORMER_HAS_CACHES={caches}"]
     link_flags = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-T", str(script)]
@@ -177,9 +179,7 @@ def _compiler_runtime(mcu: McuConfig) -> Path:
     return build_once(key, ".a", lambda partial: _run([*command, *flags, f"-femit-bin={partial}"]))
 
 
-def _linker_script_file(mcu: McuConfig, stack_bytes: int) -> Path:
-    text = linker_script(mcu, stack_bytes)
-
+def _linker_script_file(text: str) -> Path:
     def write(partial: Path) -> None:
         partial.write_text(text, encoding="utf-8")
 
