@@ -135,7 +135,7 @@ class Add(Op):
 
 @dataclass(frozen=True)
 class Mul(Op):
-    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast over all but the last axis (1, ..., 1, C)."""
+    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast: (1, ..., 1, C)."""
 
     a_zero_point: int
     b_zero_point: int

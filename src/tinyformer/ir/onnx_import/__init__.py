@@ -1,0 +1,29 @@
+"""ONNX models with INT8 quantization in QDQ form, from any tool, to the integer graph.
+
+Cut into reading (:mod:`.reading`: protobuf, shapes, constant folding), normalising (:mod:`.normalize`: Q/DQ pairs
+become annotations) and the steps shared with other formats (:mod:`tinyformer.ir.lowering`: canonical operators, fusion,
+lowering).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from tinyformer.ir.graph import Graph
+from tinyformer.ir.lowering import lower
+from tinyformer.ir.onnx_import.normalize import normalize
+from tinyformer.ir.onnx_import.reading import read
+
+__all__ = ["import_onnx"]
+
+
+def import_onnx(model: str | Path | onnx.ModelProto, name: str | None = None) -> Graph:
+    """The integer graph of a QDQ INT8 ONNX model; images enter as (1, H, W, C).
+
+    ``name`` is the graph's name, by default the file's stem or the name in the model. Raises
+    :class:`~tinyformer.errors.TinyFormerError` for damaged files, models that are not quantized, and, all at once, for
+    the operators that cannot be compiled.
+    """
+    return lower(normalize(read(model, name)))

@@ -1,0 +1,204 @@
+"""From a file to a checked ONNX model with one image a batch, known shapes and no constant expressions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx.inliner
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+from tinyformer.errors import TinyFormerError
+
+_FOLDING_ROUNDS = 8
+_LARGEST_FOLDED = 2**24
+
+
+@dataclass
+class OnnxNode:
+    """A node with decoded attributes; ``domain`` is empty for standard operators."""
+
+    operator: str
+    domain: str
+    name: str
+    inputs: list[str]
+    outputs: list[str]
+    attributes: dict[str, Any]
+
+
+@dataclass
+class OnnxGraph:
+    """The content of a model: topologically sorted nodes, initializers and the shapes of all tensors."""
+
+    name: str
+    input: str
+    outputs: list[str]
+    nodes: list[OnnxNode]
+    constants: dict[str, NDArray[Any]]
+    shapes: dict[str, tuple[int, ...]]
+    types: dict[str, int] = field(default_factory=dict)
+    """ONNX element types, where known."""
+
+
+def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxGraph:
+    """Load, check and simplify a model. Raises :class:`TinyFormerError` for files that are missing, damaged or
+    dynamic."""
+    model, label = _load(source)
+    try:
+        onnx.checker.check_model(model)
+        model = onnx.inliner.inline_local_functions(model)
+        input_name = _fix_batch(model, label)
+        model = _fold(model)
+        graph = _decode(model.graph, input_name)
+    except TinyFormerError:
+        raise
+    except Exception as error:  # the ONNX library reports damage by many exception types
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise TinyFormerError(f"{label} is not a valid ONNX model ({reason}): export it again") from error
+    graph.name = name or (Path(source).stem if isinstance(source, str | Path) else model.graph.name) or "model"
+    return graph
+
+
+def _load(source: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
+    if isinstance(source, onnx.ModelProto):
+        model = onnx.ModelProto()
+        model.CopyFrom(source)
+        return model, "the model"
+    path = Path(source)
+    if not path.is_file():
+        raise TinyFormerError(f"{path} does not exist or is not a file: give the path of an ONNX model")
+    try:
+        model = onnx.load(path)
+    except DecodeError as error:
+        raise TinyFormerError(f"{path} is not an ONNX model or is damaged: export it again") from error
+    except (OSError, ValueError, onnx.checker.ValidationError) as error:
+        raise TinyFormerError(f"{path} cannot be read ({error}): check the file and its external data") from error
+    if not model.graph.node:
+        raise TinyFormerError(f"{path} is not an ONNX model or holds no operators: export it again")
+    return model, str(path)
+
+
+def _fix_batch(model: onnx.ModelProto, label: str) -> str:
+    """Set the batch of the only input to 1; returns the input's name."""
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    if len(inputs) != 1:
+        names = ", ".join(value.name for value in inputs) or "none"
+        raise TinyFormerError(f"{label} must have exactly one input, not {len(inputs)} ({names})")
+    dims = inputs[0].type.tensor_type.shape.dim
+    for i, dim in enumerate(dims):
+        if i == 0:
+            dim.ClearField("dim_param")
+            dim.dim_value = 1
+        elif dim.dim_value <= 0:
+            raise TinyFormerError(
+                f"{label}: dimension {i} of input {inputs[0].name!r} is not fixed: export the model with a fixed image "
+                "size"
+            )
+    del model.graph.value_info[:]
+    for output in model.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return inputs[0].name
+
+
+def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Infer shapes and evaluate constant expressions until nothing changes.
+
+    DequantizeLinear stays: it carries the scale.
+    """
+    for _ in range(_FOLDING_ROUNDS):
+        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        if not _fold_once(model):
+            break
+        del model.graph.value_info[:]
+    return model
+
+
+def _fold_once(model: onnx.ModelProto) -> bool:
+    graph = model.graph
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    shapes = _shapes(graph)
+    kept: list[onnx.NodeProto] = []
+    for node in graph.node:
+        values = _evaluate(node, constants, shapes, model)
+        if values is None:
+            kept.append(node)
+            continue
+        for output, value in zip(node.output, values, strict=True):
+            constants[output] = value
+            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), output))
+    changed = len(kept) < len(graph.node)
+    del graph.node[:]
+    graph.node.extend(kept)
+    return changed
+
+
+def _evaluate(
+    node: onnx.NodeProto,
+    constants: dict[str, NDArray[Any]],
+    shapes: dict[str, tuple[int, ...]],
+    model: onnx.ModelProto,
+) -> list[NDArray[Any]] | None:
+    """The outputs of a node that depends on constants only, else None."""
+    if node.op_type == "Shape" and node.input[0] in shapes:
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        return [np.array(shapes[node.input[0]][attributes.get("start", 0) : attributes.get("end")], np.int64)]
+    if node.op_type == "DequantizeLinear" or node.domain not in ("", "ai.onnx"):
+        return None
+    if any(name and name not in constants for name in node.input) or any(a.HasField("g") for a in node.attribute):
+        return None
+    if node.op_type.startswith("Random") or sum(constants[name].size for name in node.input if name) > _LARGEST_FOLDED:
+        return None
+    arrays = {name: constants[name] for name in node.input if name}
+    inputs = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
+        for name, array in arrays.items()
+    ]
+    outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output]
+    single = helper.make_graph([node], "constant", inputs, outputs)
+    evaluator = ReferenceEvaluator(
+        helper.make_model(single, opset_imports=model.opset_import, ir_version=model.ir_version)
+    )
+    return [np.asarray(value) for value in evaluator.run(None, arrays)]
+
+
+def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
+    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
+    for value in [*graph.input, *graph.value_info, *graph.output]:
+        kind = value.type.tensor_type
+        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
+            shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
+    return shapes
+
+
+def _decode(graph: onnx.GraphProto, input_name: str) -> OnnxGraph:
+    nodes = [
+        OnnxNode(
+            operator=node.op_type,
+            domain="" if node.domain == "ai.onnx" else node.domain,
+            name=node.name or node.output[0],
+            inputs=list(node.input),
+            outputs=list(node.output),
+            attributes={a.name: _attribute(a) for a in node.attribute},
+        )
+        for node in graph.node
+    ]
+    types = {value.name: value.type.tensor_type.elem_type for value in [*graph.input, *graph.value_info, *graph.output]}
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    outputs = [value.name for value in graph.output]
+    return OnnxGraph("", input_name, outputs, nodes, constants, _shapes(graph), types)
+
+
+def _attribute(attribute: onnx.AttributeProto) -> Any:
+    value = helper.get_attribute_value(attribute)
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, onnx.TensorProto):
+        return numpy_helper.to_array(value)
+    return value
