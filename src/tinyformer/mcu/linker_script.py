@@ -67,7 +67,7 @@ def linker_script(mcu: McuConfig, stack_bytes: int, arena: LinkRegion | None = N
     regions = {region.name: _without(region, arena) for region in (flash, itcm, dtcm, *runs)}
     if arena is not None:
         regions["ARENA"] = LinkRegion("ARENA", arena.start, arena.bytes)
-    reserved = "  .arena (NOLOAD) : { *(.bss.arena) } > ARENA\n" if arena is not None else ""
+    reserved = "  .arena (NOLOAD) : { *(.bss.arena) } > ARENA" if arena is not None else ""
     memory = "\n".join(
         f"  {region.name} : ORIGIN = {region.start:#010x}, LENGTH = {region.bytes:#x}" for region in regions.values()
     )
@@ -93,7 +93,8 @@ SECTIONS
   .dtcm (NOLOAD) : {{ . = ALIGN(8); __dtcm_start = .; *(.dtcm .dtcm.*) . = ALIGN(4); __dtcm_end = .; }} > {dtcm.name}
   .itcm : {{ . = ALIGN(8); __itcm_start = .; *(.itcm .itcm.*) . = ALIGN(4); __itcm_end = .; }} > {itcm.name} AT > FLASH
   __itcm_load = LOADADDR(.itcm);
-{reserved}  .data : {{ . = ALIGN(8); __data_start = .; *(.data .data.*) . = ALIGN(4); __data_end = .; }} > RAM AT > FLASH
+{reserved}
+  .data : {{ . = ALIGN(8); __data_start = .; *(.data .data.*) . = ALIGN(4); __data_end = .; }} > RAM AT > FLASH
   __data_load = LOADADDR(.data);
   .bss (NOLOAD) : {{ . = ALIGN(8); __bss_start = .; *(.bss .bss.*) *(COMMON) . = ALIGN(4); __bss_end = .; }} > RAM
 {extra}
