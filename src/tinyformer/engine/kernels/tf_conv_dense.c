@@ -42,7 +42,7 @@ void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, v
   const int clamped = p->low > -128 || p->high < 127;
   uint32_t *stream = (uint32_t *)scratch;
   uint32_t *tile = stream + p->group_rows * TF_DENSE_RECORD_WORDS(p->pairs) + 4;
-  const tf_gather gather = {w, x, tile, (int8_t *)(tile + 4 * p->pairs + 1)};
+  const tf_gather gather = TF(gather_begin)(w, x, tile, (int8_t *)(tile + 4 * p->pairs + 1));
   tf_rows rows = {tile, tile + 4 * p->pairs, y, (int32_t)outputs, p->zero_point, p->pairs};
 
   for (uint32_t row = 0; row < p->row_pairs; row += p->group_rows) {

@@ -10,8 +10,9 @@
 #define FRAME_Y 12
 #define FRAME_STRIDE 16
 #define FRAME_TILE 20
+#define FRAME_TILE_1 24              /* tile + 4 bytes */
 #define FRAME_BYTES 28
-#define UNROLLED 16
+#define UNROLLED 32
 #define PAIR_BYTES 56
 
   .syntax unified
@@ -44,6 +45,8 @@ TF(dense_rows):
   sub sp, #FRAME_BYTES
   ldrd r2, r3, [r1]             /* tile, tile_end */
   str r2, [sp, #FRAME_TILE]
+  adds r4, r2, #4
+  str r4, [sp, #FRAME_TILE_1]
   str r3, [sp, #FRAME_TILE_END]
   ldrd r4, r5, [r1, #8]         /* y, stride */
   str r4, [sp, #FRAME_Y]
@@ -115,39 +118,39 @@ TF(dense_rows):
   ldr r1, [sp, #FRAME_Y]
   smmlar r8, r8, lr, r2
   lsrs r3, r3, #1               /* carry: last */
-  smmlar r5, r5, r12, r2
   ssat r4, #8, r4
-  smmlar r9, r9, lr, r2
+  smmlar r5, r5, r12, r2
   ssat r8, #8, r8
-  smmlar r6, r6, r12, r2
+  smmlar r9, r9, lr, r2
   ssat r5, #8, r5
-  smmlar r10, r10, lr, r2
+  smmlar r6, r6, r12, r2
   ssat r9, #8, r9
+  smmlar r10, r10, lr, r2
+  bfi r4, r8, #8, #24           /* two outputs in a half-word */
   smmlar r7, r7, r12, r2
-  ssat r6, #8, r6
+  bfi r5, r9, #8, #24
   smmlar r11, r11, lr, r2
-  ssat r10, #8, r10
+  ssat r6, #8, r6
   add r3, r3, r1
-  ssat r7, #8, r7
+  ssat r10, #8, r10
   ldr r1, [sp, #FRAME_STRIDE]
+  ssat r7, #8, r7
+  strh r4, [r3]
   ssat r11, #8, r11
-  strb r4, [r3]
-  add r12, r3, r1
-  strb r8, [r3, #1]
-  strb r5, [r3, r1]
+  strh r5, [r3, r1]
+  bfi r6, r10, #8, #24
   add r3, r3, r1, lsl #1
-  strb r9, [r12, #1]
-  add r12, r12, r1, lsl #1
-  strb r6, [r3]
-  ldr r1, [sp, #FRAME_TILE]
-  strb r10, [r3, #1]
-  strb r7, [r12]
+  bfi r12, r7, #0, #8
   ldr.w r7, [r0], #4
-  strb r11, [r12, #1]
+  bfi r12, r11, #8, #8
   ldr.w r11, [r0], #4
+  strh r6, [r3]
+  ldr r2, [sp, #FRAME_TILE]
+  strh r12, [r3, r1]
   ldr.w r12, [r0], #4
   ldr.w lr, [r0], #4
-  ldr.w r2, [r1], #4
+  ldr r1, [sp, #FRAME_TILE_1]
+  ldr r2, [r2]
   bcc .Lrow_pair
 
   add sp, #FRAME_BYTES

@@ -24,55 +24,83 @@ typedef struct {
   int y, x;
 } corner;
 
-/* The inputs at one tap, or NULL outside the image. */
-static const int8_t *tap(const tf_window *w, const int8_t *x, corner at, int dy, int dx) {
-  const int row = at.y + dy, column = at.x + dx;
-  if (row < 0 || row >= w->in_height || column < 0 || column >= w->in_width) return NULL;
+/* Corners of the windows of four successive output pixels. */
+static void find_corners(const tf_window *w, uint32_t first_pixel, corner at[4]) {
+  int row = (int)(first_pixel / w->out_width), column = (int)(first_pixel % w->out_width);
+  for (int i = 0; i < 4; i++) {
+    at[i].y = row * w->stride_y - w->pad_top;
+    at[i].x = column * w->stride_x - w->pad_left;
+    if (++column == w->out_width) {
+      column = 0;
+      row++;
+    }
+  }
+}
+
+/* The inputs at one tap, or `outside` where it lies outside the image. */
+static const int8_t *tap(const tf_window *w, const int8_t *x, corner at, int dy, int dx, const int8_t *outside) {
+  const unsigned row = (unsigned)(at.y + dy), column = (unsigned)(at.x + dx);
+  if (row >= w->in_height || column >= w->in_width) return outside;
   return x + (row * w->in_width + column) * w->in_channels;
+}
+
+/* Channels are a multiple of 4: each tap is widened from where it lies. */
+static void gather_taps(const tf_gather *gather, const corner at[4]) {
+  const tf_window *w = gather->window;
+  const int8_t *source[4];
+  uint32_t *tile = gather->tile;
+  for (int ky = 0; ky < w->kernel_height; ky++) {
+    for (int kx = 0; kx < w->kernel_width; kx++) {
+      for (int i = 0; i < 4; i++) {
+        source[i] = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x, gather->patch);
+      }
+      tile = widen(source, w->in_channels / 4u, tile);
+    }
+  }
+}
+
+/* Any channels: a window is copied together first. */
+static void gather_patches(const tf_gather *gather, const corner at[4]) {
+  const tf_window *w = gather->window;
+  const uint32_t channels = w->in_channels;
+  const int8_t *source[4];
+  int8_t *target = gather->patch;
+  for (int i = 0; i < 4; i++) {
+    source[i] = target;
+    for (int ky = 0; ky < w->kernel_height; ky++) {
+      for (int kx = 0; kx < w->kernel_width; kx++, target += channels) {
+        const int8_t *inputs = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x, NULL);
+        for (uint32_t c = 0; c < channels; c++) target[c] = inputs ? inputs[c] : (int8_t)w->pad_value;
+      }
+    }
+    while ((target - gather->patch) % 4) *target++ = 0;
+  }
+  widen(source, (uint32_t)(source[1] - source[0]) / 4, gather->tile);
 }
 
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
   const tf_window *w = gather->window;
-  const uint32_t channels = w->in_channels;
-  const int flat = channels % 4 != 0;
-  const uint32_t filter = (uint32_t)w->kernel_height * w->kernel_width * channels;
-  const uint32_t patch_bytes = (filter + 3) & ~UINT32_C(3);
-  corner at[4];
-  const int8_t *source[4];
-  uint32_t *tile = gather->tile;
-  int8_t *patch = gather->patch;
+  if (gather->pointwise) {
+    const uint32_t channels = w->in_channels;
+    const int8_t *x = gather->x + (size_t)first_pixel * channels;
+    const int8_t *const source[4] = {x, x + channels, x + 2 * channels, x + 3 * channels};
+    widen(source, channels / 4, gather->tile);
+  } else {
+    corner at[4];
+    find_corners(w, first_pixel, at);
+    if (w->in_channels % 4) {
+      gather_patches(gather, at);
+    } else {
+      gather_taps(gather, at);
+    }
+  }
+}
 
-  for (uint32_t i = 0; i < 4; i++) {
-    at[i].y = (int)((first_pixel + i) / w->out_width) * w->stride_y - w->pad_top;
-    at[i].x = (int)((first_pixel + i) % w->out_width) * w->stride_x - w->pad_left;
-  }
-  if (!flat) memset(patch, w->pad_value, channels);
-  for (int ky = 0; ky < w->kernel_height; ky++) {
-    for (int kx = 0; kx < w->kernel_width; kx++) {
-      for (int i = 0; i < 4; i++) {
-        source[i] = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x);
-      }
-      if (flat) {
-        for (uint32_t i = 0; i < 4; i++) {
-          int8_t *target = patch + i * patch_bytes;
-          if (source[i]) {
-            memcpy(target, source[i], channels);
-          } else {
-            memset(target, w->pad_value, channels);
-          }
-        }
-        patch += channels;
-      } else {
-        for (int i = 0; i < 4; i++) source[i] = source[i] ? source[i] : patch;
-        tile = widen(source, channels / 4, tile);
-      }
-    }
-  }
-  if (flat) {
-    for (uint32_t i = 0; i < 4; i++) {
-      memset(patch + i * patch_bytes, 0, patch_bytes - filter);
-      source[i] = gather->patch + i * patch_bytes;
-    }
-    widen(source, patch_bytes / 4, tile);
-  }
+tf_gather TF(gather_begin)(const tf_window *window, const int8_t *x, uint32_t *tile, int8_t *patch) {
+  const int pointwise = window->kernel_height == 1 && window->kernel_width == 1 && window->stride_y == 1 &&
+                        window->stride_x == 1 && window->in_channels % 4 == 0 &&
+                        window->out_height == window->in_height && window->out_width == window->in_width;
+  const tf_gather gather = {window, x, tile, patch, pointwise};
+  if (window->in_channels % 4 == 0) memset(patch, window->pad_value, window->in_channels);
+  return gather;
 }

@@ -29,15 +29,20 @@ typedef struct {
 #define TF_DENSE_RECORD_WORDS(pairs) (2 * (size_t)(pairs) + 5)
 void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
 
-/* Where the inputs of output pixels lie: fills tiles from an image. */
+/* How tiles are filled from an image. */
 typedef struct {
   const tf_window *window;
   const int8_t *x;
   uint32_t *tile;
-  int8_t *patch; /* tf_patch_bytes: room for what cannot be widened from where it lies */
+  int8_t *patch; /* the inputs of a cell outside the image, or room for the windows of four pixels */
+  int pointwise; /* windows are single cells, one after the other */
 } tf_gather;
 
-/* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into gather->tile, taps in row-major
+/* `tile` has room for four words an input pair; `patch` for the input channels where they are a multiple of 4, else for eight
+ * bytes an input pair. */
+tf_gather TF(gather_begin)(const tf_window *window, const int8_t *x, uint32_t *tile, int8_t *patch);
+
+/* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into the tile, taps in row-major
  * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel);
 

@@ -19,6 +19,14 @@ static inline uint32_t tf_load(const void *address) {
   return word;
 }
 
+static inline void tf_store(void *address, uint32_t word) {
+#if defined(__GNUC__)
+  __builtin_memcpy(address, &word, 4);
+#else
+  memcpy(address, &word, 4);
+#endif
+}
+
 static inline uint32_t tf_pack(int32_t low, int32_t high) { return ((uint32_t)low & 0xFFFF) | (uint32_t)high << 16; }
 
 #if TF_ARM_DSP
