@@ -165,6 +165,8 @@ class _Builder:
         a_strides: tuple[int, int, int], b_strides: tuple[int, int, int], y_strides: tuple[int, int, int],
     ) -> Tensor:  # fmt: skip
         batch, m, k, n = sizes
+        if batch == 1:  # a stride that is never taken
+            a_strides, b_strides, y_strides = ((0, row, column) for _, row, column in (a_strides, b_strides, y_strides))
         self._append(BatchMatMul(
             name, (a.name, b.name), name, batch, m, k, n, a_strides, b_strides, y_strides, 0, 0, _requantization(1),
         ))  # fmt: skip
@@ -194,6 +196,11 @@ class _Builder:
         return self._tensor(name, (1, output, output, x.shape[3]))
 
     def reshape(self, name: str, x: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """``x`` under another shape; a reshape that has just been made, and is undone here, disappears."""
+        last = self.graph.ops[-1]
+        if isinstance(last, Reshape) and self.graph.tensors[last.inputs[0]].shape == shape:
+            del self.graph.tensors[self.graph.ops.pop().output]
+            return self.graph.tensors[last.inputs[0]]
         self._append(Reshape(name, (x.name,), name))
         return self._tensor(name, shape)
 
