@@ -43,7 +43,8 @@ def random_subnet(spec: SubnetSpec, seed: int = 0) -> Subnet:
 
 
 def random_images(count: int, spec: SubnetSpec, seed: int = 1) -> torch.Tensor:
-    """Images as the network sees them: multiples of 1/128 in [-1, 1), (N, C, H, W), smooth enough to differ from noise."""
+    """Images as the network sees them: multiples of 1/128 in [-1, 1), (N, C, H, W), smooth enough to differ from
+    noise."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, spec.channels, 4, 4, generator=generator)
     images = nn.functional.interpolate(coarse, size=spec.image_size, mode="bilinear")

@@ -1,67 +1,18 @@
-"""Running the float model over calibration images with its activations exposed, and what is recorded of them."""
+"""What the activations of a float model look like on calibration images."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnx
-import onnxruntime
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from tinyformer.compression.onnx_runs import batches, expose, session
 from tinyformer.compression.ranges import Statistics
 from tinyformer.errors import TinyFormerError
 
 BINS = 2048
-
-
-def session(model: onnx.ModelProto, *, optimize: bool = True) -> onnxruntime.InferenceSession:
-    """A single-threaded onnxruntime session on the CPU; the same inputs give the same bits."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    if not optimize:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions share no base class
-        raise TinyFormerError(f"onnxruntime cannot load the model: {str(error).splitlines()[0]}") from error
-
-
-def expose(model: onnx.ModelProto, tensors: Sequence[str]) -> onnx.ModelProto:
-    """A copy of ``model`` whose outputs are exactly ``tensors``."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    del copy.graph.output[:]
-    copy.graph.output.extend(helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in tensors)
-    return copy
-
-
-def batches(
-    running: onnxruntime.InferenceSession, images: NDArray[np.float32], size: int
-) -> Iterator[list[NDArray[Any]]]:
-    """The session's outputs for ``images`` (N, C, H, W), batch by batch; one by one if the model's batch is fixed to 1.
-
-    Raises :class:`TinyFormerError` if the images do not fit the model's input.
-    """
-    source = running.get_inputs()[0]
-    expected, given = source.shape, images.shape
-    mismatch = len(expected) != len(given) or any(
-        isinstance(want, int) and want != have for want, have in zip(expected[1:], given[1:], strict=False)
-    )
-    if mismatch:
-        raise TinyFormerError(f"The model's input '{source.name}' has shape {expected}, but the images have {given}.")
-    if isinstance(expected[0], int):
-        if expected[0] != 1:
-            raise TinyFormerError(
-                f"The model's batch is fixed to {expected[0]}; export it with batch 1 or a symbolic one."
-            )
-        size = 1
-    for start in range(0, len(images), size):
-        yield running.run(None, {source.name: images[start : start + size]})
 
 
 def observe(

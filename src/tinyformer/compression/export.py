@@ -1,8 +1,8 @@
 """Export of a sub-network to a float ONNX model, node by node, under the names of its layers.
 
-Convolutions run in NCHW; a transformer block turns its feature map into tokens (N, H*W, C) and back. BatchNorm is folded and the
-softmax scale multiplied into the queries, so that the operators left are the ones that an integer engine executes. The batch
-dimension stays symbolic (``N``).
+Convolutions run in NCHW; a transformer block turns its feature map into tokens (N, H*W, C) and back. BatchNorm is
+folded and the softmax scale multiplied into the queries, so that the operators left are the ones that an integer engine
+executes. The batch dimension stays symbolic (``N``).
 """
 
 from __future__ import annotations

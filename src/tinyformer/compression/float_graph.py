@@ -1,7 +1,7 @@
-"""A float ONNX graph ready for quantization: constants are initializers, BatchNorm is folded, nothing is left to compute ahead.
+"""A float ONNX graph ready for quantization: constants are initializers, BatchNorm is folded.
 
-:func:`prepare` turns any float model with one input into a :class:`FloatGraph`: nodes in execution order, constants as arrays,
-shapes known.
+:func:`prepare` turns any float model with one input into a :class:`FloatGraph`: nodes in execution order, constants as
+arrays, shapes known.
 """
 
 from __future__ import annotations
@@ -56,7 +56,10 @@ class FloatGraph:
     def model(
         self, nodes: Sequence[onnx.NodeProto] | None = None, constants: Mapping[str, NDArray[Any]] | None = None
     ) -> onnx.ModelProto:
-        """The graph as an ONNX model with inferred shapes, optionally with other nodes and constants; unused ones are left out."""
+        """The graph, or other nodes and constants under its name, as an ONNX model with inferred shapes.
+
+        Constants that no node reads are left out.
+        """
         nodes = self.nodes if nodes is None else nodes
         constants = self.constants if constants is None else constants
         used = {name for node in nodes for name in node.input}

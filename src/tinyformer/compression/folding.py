@@ -1,4 +1,4 @@
-"""From a trained sub-network to the parameters that inference needs: BatchNorm folded into the convolution before it."""
+"""From a trained sub-network to the parameters of inference: BatchNorm folded into the convolution before it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Parameters: TypeAlias = dict[str, NDArray[np.float64]]
 def fold_batchnorm(state: Mapping[str, Tensor], pairs: Mapping[str, str], epsilon: float) -> Parameters:
     """Fold every BatchNorm of ``pairs`` (convolution -> its BatchNorm) and keep all other parameters as they are.
 
-    ``y = gamma (w x - mean) / sqrt(var + epsilon) + beta`` is the convolution ``w' = w gamma / sqrt(var + epsilon)`` with bias
-    ``beta - mean gamma / sqrt(var + epsilon)``. Zero weights stay zero.
+    ``y = gamma (w x - mean) / sqrt(var + epsilon) + beta`` is the convolution ``w' = w gamma / sqrt(var + epsilon)``
+    with bias ``beta - mean gamma / sqrt(var + epsilon)``. Zero weights stay zero.
     """
     arrays = {name: tensor.detach().cpu().double().numpy() for name, tensor in state.items()}
     folded: Parameters = {}

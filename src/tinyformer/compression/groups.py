@@ -1,8 +1,8 @@
 """Which nodes of a float graph one integer operator executes: the places where quantization happens.
 
-A group reads quantized activations, computes in float between DequantizeLinear and QuantizeLinear, and writes one quantized
-activation. Biases, ReLU and ReLU6 join the operator before them; any tree of element-wise functions of a single activation (SiLU,
-a decomposed GELU, ...) is one group, because an integer engine evaluates it by one table.
+A group reads quantized activations, computes in float between DequantizeLinear and QuantizeLinear, and writes one
+quantized activation. Biases, ReLU and ReLU6 join the operator before them; any tree of element-wise functions of a
+single activation (SiLU, a decomposed GELU, ...) is one group, because an integer engine evaluates it by one table.
 """
 
 from __future__ import annotations
@@ -53,8 +53,8 @@ _SHAPE = {
 }
 _OBSERVED = {"LayerNormalization", "AveragePool", "GlobalAveragePool", "ReduceMean"}
 _UNARY = {
-    "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish", "Neg",
-    "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
+    "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish",
+    "Neg", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
 }  # fmt: skip
 _BINARY = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"}
 _RECTIFIERS = {"Relu", "Clip"}

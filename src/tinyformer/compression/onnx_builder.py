@@ -27,7 +27,7 @@ class OnnxBuilder:
         """Add an initializer and return its name."""
         if name in self._constants:
             raise ValueError(f"constant {name!r} exists already")
-        self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        self._constants[name] = numpy_helper.from_array(value.copy(order="C"), name)
         return name
 
     def node(self, operator: str, name: str, inputs: list[str], **attributes: Any) -> str:

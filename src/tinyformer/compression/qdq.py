@@ -1,13 +1,14 @@
 """Writes a partitioned float graph as ONNX with QuantizeLinear and DequantizeLinear around every group.
 
-Names: an activation ``x`` becomes ``x.int8`` (QuantizeLinear ``x.quantize``) and ``x.dequantized`` (``x.dequantize``); a constant
-``w`` becomes ``w.int8`` or ``w.int32`` and ``w.dequantized``. Nodes keep their names. The graph's outputs keep theirs, too: what
-was computed under that name is called ``x.float``.
+Names: an activation ``x`` becomes ``x.int8`` (QuantizeLinear ``x.quantize``) and ``x.dequantized`` (``x.dequantize``);
+a constant ``w`` becomes ``w.int8`` or ``w.int32`` and ``w.dequantized``. Nodes keep their names. The graph's outputs
+keep theirs, too: what was computed under that name is called ``x.float``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import onnx
@@ -115,23 +116,23 @@ class QdqWriter:
         zero_points: NDArray[np.int8] | None,
         axis: int | None,
     ) -> str:
-        """An integer constant and its dequantization; a constant that several groups read is stored for each of them."""
+        """An integer constant and its dequantization, stored again for each further group that reads it."""
         if f"{name}.dequantized" in self._emitted:
             name = f"{name}.of.{group.output}"
         self._emitted.add(f"{name}.dequantized")
         inputs = [self._add(f"{name}.{values.dtype.name}", values), self._add(f"{name}.scale", scales)]
         if zero_points is not None:
             inputs.append(self._add(f"{name}.zero_point", zero_points))
-        options = {} if axis is None else {"axis": axis}
+        options: dict[str, Any] = {} if axis is None else {"axis": axis}
         return self._node("DequantizeLinear", f"{name}.dequantize", inputs, f"{name}.dequantized", **options)
 
     def _dequantized(self, name: str) -> str:
         return name if name in self._graph.output_names() else f"{name}.dequantized"
 
     def _add(self, name: str, value: NDArray) -> str:
-        self._constants[name] = np.ascontiguousarray(value) if value.ndim else value
+        self._constants[name] = value.copy(order="C")
         return name
 
-    def _node(self, operator: str, name: str, inputs: list[str], output: str, **options: int) -> str:
+    def _node(self, operator: str, name: str, inputs: list[str], output: str, **options: Any) -> str:
         self._nodes.append(helper.make_node(operator, inputs, [output], name=name, **options))
         return output

@@ -1,13 +1,13 @@
-"""Post-training quantization of any float ONNX model to INT8, as QuantizeLinear/DequantizeLinear (QDQ) around every operator.
+"""Post-training quantization of any float ONNX model to INT8: QuantizeLinear/DequantizeLinear around every operator.
 
-Activations are asymmetric with one scale a tensor, weights symmetric with one scale an output channel, biases int32 with the
-scale of the accumulator. Zero weights stay zero, so that block sparsity survives. docs/quantization.md has the rules.
+Activations are asymmetric with one scale a tensor, weights symmetric with one scale an output channel, biases int32
+with the scale of the accumulator. Zero weights stay zero, so that block sparsity survives. docs/quantization.md has the
+rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -38,7 +38,8 @@ def quantize(
         ranges: ranges by tensor name that are known already, e.g. from quantization-aware training.
 
     Raises:
-        TinyFormerError: an operator without INT8 form (named), images of another shape, activations that are not finite.
+        TinyFormerError: an operator without INT8 form (named), images of another shape, activations that are not
+        finite.
     """
     graph = prepare(model)
     groups = partition(graph)

@@ -46,7 +46,7 @@ class Statistics:
 
 
 def affine(limits: Range) -> Quantization:
-    """The asymmetric quantization that covers ``limits``, widened to hold zero exactly (Jacob et al., arXiv 1712.05877)."""
+    """The asymmetric quantization of ``limits``, widened to hold zero exactly (Jacob et al., arXiv 1712.05877)."""
     low, high = min(limits[0], 0.0), max(limits[1], 0.0)
     scale = float(np.float32(max((high - low) / 255, 2.0**-40)))
     return Quantization(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
@@ -96,8 +96,8 @@ def _least_squares_range(seen: Statistics) -> Range:
 def weight_scales(weights: NDArray[np.float64], floor: float) -> NDArray[np.float32]:
     """Symmetric scales of (channels, ...) weights, one a channel, so that the largest becomes 127.
 
-    A channel of (nearly) nothing but zeros gets ``floor``, below which the accumulator of a layer whose output is its bias
-    would need more than 32 bits.
+    A channel of (nearly) nothing but zeros gets ``floor``, below which the accumulator of a layer whose output is its
+    bias would need more than 32 bits.
     """
     largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
     return np.maximum(largest / 127, floor).astype(np.float32)

@@ -14,7 +14,7 @@ from tinyformer.compression.ranges import weight_scales
 from tinyformer.errors import TinyFormerError
 
 _UNITS_PER_STEP = 2.0**16
-"""At most so many units of the accumulator make one step of the output: with less, channels of mere bias would overflow it."""
+"""At most so many units of the accumulator make one step of the output; channels of mere bias would overflow it."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LinearLayer:
 
 @dataclass(frozen=True)
 class IntegerLayer:
-    """``weights`` int8 in the ONNX tensor's shape, ``scales`` (outputs,), ``bias`` int32 (outputs,), ``bias_scales`` (outputs,)."""
+    """``weights`` int8 in the ONNX tensor's shape; ``scales``, ``bias`` (int32) and ``bias_scales`` (outputs,)."""
 
     weights: NDArray[np.int8]
     scales: NDArray[np.float32]
