@@ -46,6 +46,7 @@ def build_report(
         "mcu": mcu.name,
         "clock_hz": mcu.clock_hz,
         "optimize": config.optimize,
+        "stack_bytes": config.stack_bytes,
         "input": _tensor(graph.tensors[graph.input]),
         "outputs": [_tensor(graph.tensors[output]) for output in graph.outputs],
         "macs": sum(step.macs for step in executed),
