@@ -72,6 +72,22 @@ typedef struct {
 } tf_conv_dense_params;
 void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
 
+/* Convolution without groups and with block-sparse weights (docs/sparse_encodings.md), fast: as conv_dense, but only the
+ * blocks that are stored are multiplied. A block covers 2 * block_row_pairs outputs and 2 * block_pairs inputs.
+ * Scratch: 4 * stream_words for expanded rows, 16 * pairs for four pixels, and where the channels are a multiple of 4:
+ * channels, else 8 * pairs. stream_words must hold the largest block row (tf_rows.h). */
+typedef struct {
+  tf_window window;
+  uint16_t pairs, block_rows;
+  uint8_t block_row_pairs, block_pairs;
+  uint32_t stream_words;
+  const uint8_t *index;    /* per block row: rows skipped, blocks - 1, and for each block the blocks skipped */
+  const int8_t *weights;   /* per block, row pair, input pair: four bytes as in conv_dense */
+  const int32_t *channels; /* per row pair in the order of the index: bias 0, bias 1, multiplier 0, multiplier 1 */
+  int16_t zero_point, low, high;
+} tf_conv_sparse_params;
+void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
+
 /* Depthwise convolution, one filter a channel; in_channels = out_channels = C, weights are (KH, KW, C). Otherwise as conv;
  * `groups` is not read. Scratch: none. */
 void TF(depthwise)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
-from tinyformer.engine.packing.rows import admits, balanced_groups, gather_bytes, row_pairs
+from tinyformer.engine.packing.rows import (
+    admits,
+    balanced_groups,
+    gather_bytes,
+    pair_channels,
+    row_pair_outputs,
+    row_pair_words,
+)
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
@@ -20,18 +27,19 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     x, y = tensors[op.inputs[0]], tensors[op.output]
     if not admits(op, y):
         return []
-    rows = row_pairs(op.weights, op.bias, op.requantization)
-    record = 4 * (2 * rows.pairs + 5)
-    fixed = 4 * 4 + gather_bytes(x.shape[-1], rows.pairs)
+    words = row_pair_words(op.weights)
+    row_pairs, pairs, _ = words.shape
+    record = 4 * (2 * pairs + 5)
+    fixed = 4 * 4 + gather_bytes(x.shape[-1], pairs)
     if limit < fixed + record:
         return []
-    group = balanced_groups(len(rows.words), (limit - fixed) // record)
+    group = balanced_groups(row_pairs, (limit - fixed) // record)
     r = op.requantization
     fields: dict[str, FieldValue] = {
         **window_fields(op, op.weights.shape[1:3], x, y),
-        "pairs": rows.pairs, "row_pairs": len(rows.words), "group_rows": group,
-        "weights": Constant(rows.words.reshape(-1)),
-        "channels": Constant(rows.channels.reshape(-1)),
+        "pairs": pairs, "row_pairs": row_pairs, "group_rows": group,
+        "weights": Constant(words.reshape(-1)),
+        "channels": Constant(pair_channels(op, row_pair_outputs(len(op.weights)))),
         "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
     call = Call("conv_dense", "tf_conv_dense_params", fields)

@@ -7,14 +7,12 @@ four weights, stored as (output 0, output 1) at the first input, then at the sec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyformer.ir.arithmetic import accumulator_range, fits_int32
 from tinyformer.ir.blocks import to_blocks
-from tinyformer.ir.graph import Conv2D, Requantization, Tensor
+from tinyformer.ir.graph import Conv2D, Tensor
 
 TILE_PIXELS = 4
 """Output pixels that the matrix kernels compute at a time."""
@@ -23,32 +21,28 @@ LARGEST_WEIGHT_SHIFT = 8
 """Widened weights are int16."""
 
 
-@dataclass(frozen=True)
-class RowPairs:
-    """``words`` (row pairs, input pairs, 4) int8; ``channels`` (row pairs, 4) int32: two biases, two multipliers;
-    ``outputs`` (row pairs,): the first output of each."""
+def row_pair_words(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """Row pairs of ``weights`` (O, ...) with O >= 2, as stored: (row pairs, input pairs, 4).
 
-    words: NDArray[np.int8]
-    channels: NDArray[np.int32]
-    outputs: NDArray[np.intp]
-
-    @property
-    def pairs(self) -> int:
-        """Input pairs of a row."""
-        return self.words.shape[1]
+    If O is odd, the last row pair overlaps the one before.
+    """
+    first = row_pair_outputs(len(weights))
+    flat = weights.reshape(len(weights), 1, -1)
+    blocks = to_blocks(flat[np.stack([first, first + 1], axis=1).reshape(-1)], (2, 2))[:, 0]
+    return np.ascontiguousarray(blocks.transpose(0, 1, 3, 2)).reshape(*blocks.shape[:2], 4)
 
 
-def row_pairs(weights: NDArray[np.int8], bias: NDArray[np.int32], r: Requantization) -> RowPairs:
-    """Row pairs of ``weights`` (O, ...) with O >= 2; if O is odd, the last one overlaps the one before."""
-    outputs = len(weights)
-    flat = weights.reshape(outputs, 1, -1)
-    first = np.minimum(np.arange(0, outputs, 2), outputs - 2)
-    rows = np.stack([first, first + 1], axis=1).reshape(-1)
-    blocks = to_blocks(flat[rows], (2, 2))[:, 0]
-    words = blocks.transpose(0, 1, 3, 2).reshape(*blocks.shape[:2], 4)
-    multipliers = np.broadcast_to(r.multipliers, outputs)
-    channels = np.concatenate([(bias << r.shift)[rows].reshape(-1, 2), multipliers[rows].reshape(-1, 2)], axis=1)
-    return RowPairs(np.ascontiguousarray(words), channels.astype(np.int32), first)
+def row_pair_outputs(outputs: int) -> NDArray[np.intp]:
+    """First output of every row pair."""
+    return np.minimum(np.arange(0, outputs, 2), outputs - 2)
+
+
+def pair_channels(op: Conv2D, first: NDArray[np.intp]) -> NDArray[np.int32]:
+    """Two biases and two multipliers for each of the row pairs that begin with the outputs ``first``, flattened."""
+    r = op.requantization
+    rows = first[:, None] + np.arange(2)
+    multipliers = np.broadcast_to(r.multipliers, len(op.bias))
+    return np.concatenate([(op.bias << r.shift)[rows], multipliers[rows]], axis=1).astype(np.int32).reshape(-1)
 
 
 def admits(op: Conv2D, y: Tensor) -> bool:

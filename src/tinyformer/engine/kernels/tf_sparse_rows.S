@@ -1,0 +1,145 @@
+/* tf_sparse_rows for ARMv7E-M: four pixels times two outputs in eight accumulators, a block of 2 outputs x 2 inputs in
+ * 8 cycles of a Cortex-M7. The loop over a row's blocks is unrolled and entered so that it ends with the last block; the
+ * stream holds the addresses to go to. The C twin, tf_sparse_rows.c, says what it computes. */
+#include "tf_name.h"
+#if TF_ARM_DSP
+
+/* r0 stream, r1 inputs of a block, r2 r3 input pairs, r4-r7 output 0 of the four pixels, r8-r11 output 1,
+ * r12 lr weights of a block. Carry is clear but where more blocks follow than the unrolled loop holds. */
+#define FRAME_ZERO_POINT 0
+#define FRAME_Y 4
+#define FRAME_STRIDE 8
+#define FRAME_BYTES 12
+
+  .syntax unified
+  .thumb
+  .text
+
+  .global TF(sparse_rows)
+  .type TF(sparse_rows), %function
+  .thumb_func
+  .p2align 3
+TF(sparse_rows):
+  push {r4-r11, lr}
+  sub sp, #FRAME_BYTES
+  ldrd r2, r3, [r1, #8]         /* y, stride */
+  strd r2, r3, [sp, #FRAME_Y]
+  ldr r2, [r1, #16]             /* zero_point */
+  str r2, [sp, #FRAME_ZERO_POINT]
+  ldr r1, [r0], #4
+  ldr r7, [r0], #4
+  ldr r11, [r0], #4
+  ldr r12, [r0], #4
+  ldr lr, [r0], #4
+  ldr r2, [r1]
+  cmn r0, #0                    /* clears carry */
+
+  .p2align 3
+.Lrow_pair:
+  smlad r4, r2, r12, r7         /* the first products start from the bias */
+  ldr r3, [r1, #4]
+  smlad r8, r2, lr, r11
+  ldr r2, [r1, #8]
+  smlad r5, r3, r12, r7
+  smlad r9, r3, lr, r11
+  ldr r3, [r1, #12]
+  smlad r6, r2, r12, r7
+  ldr r1, [r0], #4
+  smlad r7, r3, r12, r7
+  ldr r12, [r0], #4
+  smlad r10, r2, lr, r11
+  ldr r2, [r1]
+  smlad r11, r3, lr, r11
+  ldr lr, [r0], #4
+  ldr pc, [r0], #4
+
+  .p2align 3
+.Lto_go_32:
+  .irp left, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0
+    smlad r4, r2, r12, r4
+    ldr r3, [r1, #4]
+    smlad r8, r2, lr, r8
+    ldr r2, [r1, #8]
+    smlad r5, r3, r12, r5
+    smlad r9, r3, lr, r9
+    ldr r3, [r1, #12]
+    smlad r6, r2, r12, r6
+    ldr r1, [r0], #4
+    smlad r7, r3, r12, r7
+    ldr r12, [r0], #4
+    smlad r10, r2, lr, r10
+    ldr r2, [r1]
+    smlad r11, r3, lr, r11
+    ldr lr, [r0], #4
+    .Lto_go_\left:
+  .endr
+  bcs .Lnext_pass
+
+  /* r12 and lr have run into the multipliers, r1 into the next row pair's first block. */
+  ldr r2, [sp, #FRAME_ZERO_POINT]
+  ldr r3, [r0], #4              /* 2 * offset + last */
+  smmlar r4, r4, r12, r2
+  smmlar r8, r8, lr, r2
+  lsrs r3, r3, #1               /* carry: last */
+  ssat r4, #8, r4
+  smmlar r5, r5, r12, r2
+  ssat r8, #8, r8
+  smmlar r9, r9, lr, r2
+  ssat r5, #8, r5
+  smmlar r6, r6, r12, r2
+  ssat r9, #8, r9
+  smmlar r10, r10, lr, r2
+  bfi r4, r8, #8, #24           /* two outputs in a half-word */
+  smmlar r7, r7, r12, r2
+  bfi r5, r9, #8, #24
+  smmlar r11, r11, lr, r2
+  ssat r6, #8, r6
+  ldr r2, [sp, #FRAME_Y]
+  ssat r10, #8, r10
+  ldr r12, [sp, #FRAME_STRIDE]
+  ssat r7, #8, r7
+  add r3, r3, r2
+  ssat r11, #8, r11
+  ldr r2, [r1]
+  bfi r6, r10, #8, #24
+  strh r4, [r3]
+  bfi r7, r11, #8, #24
+  strh r5, [r3, r12]
+  add r3, r3, r12, lsl #1
+  ldr.w r11, [r0, #4]
+  strh r6, [r3]
+  ldr.w lr, [r0, #12]
+  strh r7, [r3, r12]
+  ldr.w r12, [r0, #8]
+  ldr.w r7, [r0], #16
+  bcc .Lrow_pair
+
+  add sp, #FRAME_BYTES
+  pop {r4-r11, pc}
+
+  /* Rows with more blocks than are unrolled: carry stays set until the last pass. */
+.Lmany:
+  cmp r0, r0
+  ldr pc, [r0], #4
+.Lnext_pass:
+  ldr pc, [r0], #4
+.Llast_pass:
+  cmn r0, #0
+  b.w .Lto_go_32
+  .size TF(sparse_rows), . - TF(sparse_rows)
+
+  /* Where to go with 0 .. 32 blocks left, before the first of several passes, to a full pass, to the last one. */
+  .section .rodata.TF(sparse_entries), "a", %progbits
+  .global TF(sparse_entries)
+  .type TF(sparse_entries), %object
+  .p2align 2
+TF(sparse_entries):
+  .irp left, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+    .word .Lto_go_\left + 1
+  .endr
+  .word .Lmany + 1
+  .word .Lto_go_32 + 1
+  .word .Llast_pass + 1
+  .size TF(sparse_entries), . - TF(sparse_entries)
+
+#endif

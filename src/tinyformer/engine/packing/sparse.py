@@ -1,0 +1,72 @@
+"""Packing for ``tf_conv_sparse``: convolutions and linear layers with zero blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
+from tinyformer.engine.packing.rows import TILE_PIXELS, admits, pair_channels
+from tinyformer.engine.packing.sparse_encoding import BLOCKS, SparseMatrix, block_row_starts, encode
+from tinyformer.ir import graph as ir
+from tinyformer.ir.graph import Op, Tensor
+
+SOURCES = ("tf_conv_sparse.c", "tf_gather_tile.c", "tf_sparse_rows.c", "tf_sparse_rows.S", "tf_clamp_bytes.c")
+
+PASS = 32
+"""Pairs that the kernel's loop is unrolled for."""
+
+SPARE_WORDS = 5
+"""Words of the stream beside its records."""
+
+
+def _record_words(pairs: int) -> int:
+    """Words of a row pair with that many 2 x 2 blocks in the expanded stream."""
+    return 3 * pairs + 6 + (0 if pairs < PASS + 2 else 1 + (pairs - 2) // PASS)
+
+
+def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
+    if isinstance(op, ir.Linear):
+        op, tensors = linear_as_convolution(op, tensors)
+    assert isinstance(op, ir.Conv2D)
+    if op.requantization.shift or not admits(op, tensors[op.output]):
+        return []
+    flat = op.weights.reshape(len(op.weights), -1)
+    found = []
+    for block in BLOCKS:
+        if block[0] == 1 or block[0] > len(flat):
+            continue
+        implementation = _implement(op, tensors, encode(flat, block), limit)
+        if implementation is not None:
+            found.append(implementation)
+    return sorted(found, key=lambda implementation: implementation.constant_bytes)
+
+
+def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatrix, limit: int) -> Implementation | None:
+    x, y = tensors[op.inputs[0]], tensors[op.output]
+    rows, columns = matrix.block
+    block_columns = -(-(-(-matrix.inputs // 4) * 4) // columns)
+    pairs = block_columns * columns // 2
+    records = np.array([_record_words(count * columns // 2) for count in matrix.counts.tolist()]) * (rows // 2)
+    fixed = 4 * TILE_PIXELS * pairs + (x.shape[-1] if x.shape[-1] % 4 == 0 else 8 * pairs)
+    most = min((limit - fixed) // 4, int(records.sum()) + SPARE_WORDS)
+    if most < records.max() + SPARE_WORDS:
+        return None
+    first_outputs = block_row_starts(matrix.outputs, rows)[matrix.order]
+    pair_outputs = (first_outputs[:, None] + np.arange(0, rows, 2)).reshape(-1)
+    r = op.requantization
+    fields: dict[str, FieldValue] = {
+        **window_fields(op, op.weights.shape[1:3], x, y),
+        "pairs": pairs, "block_rows": len(matrix.order),
+        "block_row_pairs": rows // 2, "block_pairs": columns // 2, "stream_words": most,
+        "index": Constant(matrix.index), "weights": Constant(matrix.weights),
+        "channels": Constant(pair_channels(op, pair_outputs)),
+        "zero_point": r.zero_point, "low": r.low, "high": r.high,
+    }  # fmt: skip
+    call = Call("conv_sparse", "tf_conv_sparse_params", fields)
+    return Implementation("conv_sparse", SOURCES, (call,), 4 * most + fixed, encoding=f"sparse {rows}x{columns}")
+
+
+KERNEL = Kernel("conv_sparse", (ir.Conv2D, ir.Linear), SOURCES, _pack)
