@@ -157,7 +157,10 @@ def add_parameters(a: Quantized, b: Quantized, y: Quantized, sign: int = 1) -> A
 
 def lut(function: Callable[[FloatArray], FloatArray], x: Quantized, y: Quantized) -> Int8Array:
     """Table of a unary real function: entry ``q + 128`` is the INT8 output for the INT8 input q. Shape (256,)."""
-    real = x.scale * (np.arange(-128, 128, dtype=np.float64) - x.zero_point)
+    # Single precision, as DequantizeLinear yields: it decides on which side of a step (Floor, Round) a value falls.
+    real = (np.float32(x.scale) * np.arange(-128 - x.zero_point, 128 - x.zero_point, dtype=np.float32)).astype(
+        np.float64
+    )
     with np.errstate(all="ignore"):
         values = np.asarray(function(real), np.float64)
     # A NaN (square root of a negative number, say) has no right answer; infinities saturate.

@@ -1,16 +1,18 @@
-"""Simplifications of the finished integer graph that change no bit: tables of tables, dead operators, order."""
+"""Simplifications of the finished graph that change no bit: tables of tables, split layers, dead operators, order."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from tinyformer.ir import graph as ir
+from tinyformer.ir.lowering.splitting import split_layers
 
 
 def simplify(graph: ir.Graph) -> ir.Graph:
-    """Compose tables that follow each other and drop what no output depends on."""
+    """Compose tables that follow each other, split layers that are cut anyway, drop what no output depends on."""
     _drop_dead(graph)
     _compose_tables(graph)
+    split_layers(graph)
     _drop_dead(graph)
     _hoist_reshapes(graph)
     return graph

