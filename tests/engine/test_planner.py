@@ -18,61 +18,69 @@ Case = tuple[list[PlannedStep], dict[str, int], str, list[str]]
 
 @st.composite
 def networks(draw: st.DrawFn) -> Case:
-    """Random networks: each step reads one or two earlier tensors, some in place, some as an alias."""
+    """Random networks: each step reads one or two earlier tensors, some in place, some as views, some joined."""
     sizes = {"x": draw(st.integers(1, 500))}
     steps: list[PlannedStep] = []
     for i in range(draw(st.integers(1, 14))):
-        names = list(sizes)
-        inputs = tuple(draw(st.lists(st.sampled_from(names[-4:]), min_size=1, max_size=2)))
-        kind = draw(st.sampled_from(["plain", "in_place", "alias"]))
-        same = kind != "plain"
-        sizes[f"t{i}"] = sizes[inputs[0]] if same else draw(st.integers(1, 500))
-        in_place = (
-            tuple(p for p, name in enumerate(inputs) if sizes[name] == sizes[f"t{i}"]) if kind == "in_place" else ()
-        )
-        if kind == "alias":
-            inputs = inputs[:1]
-        steps.append(
-            PlannedStep(f"s{i}", inputs, f"t{i}", draw(st.sampled_from([0, 0, 7, 300])), in_place, kind == "alias")
-        )
+        names, output = list(sizes)[-4:], f"t{i}"
+        inputs = tuple(draw(st.lists(st.sampled_from(names), min_size=1, max_size=2)))
+        kind = draw(st.sampled_from(["plain", "in_place", "view", "join"]))
+        scratch = draw(st.sampled_from([0, 0, 7, 300]))
+        if kind == "view":
+            offset = draw(st.integers(0, sizes[inputs[0]] - 1))
+            sizes[output] = draw(st.integers(1, sizes[inputs[0]] - offset))
+            steps.append(PlannedStep(f"s{i}", inputs[:1], output, view=offset))
+        elif kind == "join":
+            sizes[output] = sum(sizes[name] for name in inputs)
+            steps.append(PlannedStep(f"s{i}", inputs, output, joins=(0, sizes[inputs[0]])[: len(inputs)]))
+        elif kind == "in_place":
+            sizes[output] = sizes[inputs[0]]
+            in_place = tuple(p for p, name in enumerate(inputs) if sizes[name] == sizes[output])
+            steps.append(PlannedStep(f"s{i}", inputs, output, scratch, in_place))
+        else:
+            sizes[output] = draw(st.integers(1, 500))
+            steps.append(PlannedStep(f"s{i}", inputs, output, scratch))
     outputs = draw(st.lists(st.sampled_from(list(sizes)[1:]), min_size=1, max_size=2, unique=True))
     return steps, sizes, "x", outputs
 
 
 @given(networks())
 def test_values_survive_until_their_last_reader(case: Case) -> None:
-    """Executes the plan on a byte array of owners: whoever reads a tensor finds all of its bytes still its own."""
+    """Executes the plan on an arena of labelled bytes: whoever reads a tensor finds all of its bytes as written."""
     steps, sizes, graph_input, outputs = case
     plan = plan_memory(steps, sizes, graph_input, outputs)
-    value = {graph_input: graph_input}
-    arena: list[str | None] = [None] * plan.arena_bytes
+    arena: list[object] = [None] * plan.arena_bytes
+    value: dict[str, list[object]] = {}
 
-    def write(tensor: str, owner: str) -> None:
-        for byte in range(plan.tensors[tensor], plan.tensors[tensor] + sizes[tensor]):
-            arena[byte] = owner
+    def slots(tensor: str) -> slice:
+        return slice(plan.tensors[tensor], plan.tensors[tensor] + sizes[tensor])
 
-    def holds(tensor: str) -> bool:
-        begin = plan.tensors[tensor]
-        return set(arena[begin : begin + sizes[tensor]]) == {value[tensor]}
+    def write(tensor: str, content: list[object]) -> None:
+        value[tensor] = arena[slots(tensor)] = content
 
-    write(graph_input, graph_input)
+    write(graph_input, [(graph_input, i) for i in range(sizes[graph_input])])
     for step in steps:
         if step.scratch:
             begin = plan.scratch[step.name]
             assert begin % ALIGNMENT == 0 and begin + step.scratch <= plan.arena_bytes
-            for byte in range(begin, begin + step.scratch):
-                arena[byte] = "scratch"
-        assert all(holds(name) for name in step.inputs)
-        shared = step.alias and plan.tensors[step.inputs[0]] == plan.tensors[step.output]
-        value[step.output] = value[step.inputs[0]] if shared else step.output
+            arena[begin : begin + step.scratch] = ["scratch"] * step.scratch
+        assert all(arena[slots(name)] == value[name] for name in step.inputs)
         before = list(arena)
-        write(step.output, value[step.output])
-        in_place = {step.inputs[p] for p in step.in_place}
+        if step.view is not None:
+            content = value[step.inputs[0]][step.view : step.view + sizes[step.output]]
+        elif step.joins:
+            content = [item for name in step.inputs for item in value[name]]
+            for position in plan.joined.get(step.name, ()):
+                inside = slice(step.joins[position], step.joins[position] + sizes[step.inputs[position]])
+                assert arena[slots(step.output)][inside] == value[step.inputs[position]]
+        else:
+            content = [(step.output, i) for i in range(sizes[step.output])]
+        write(step.output, content)
+        moved = step.view is not None or step.joins
+        in_place = {step.inputs[position] for position in step.in_place}
         for name in step.inputs:
-            if not shared and name not in in_place:
-                begin = plan.tensors[name]
-                assert before[begin : begin + sizes[name]] == arena[begin : begin + sizes[name]]
-    assert all(holds(name) for name in outputs)
+            assert moved or name in in_place or before[slots(name)] == arena[slots(name)]
+    assert all(arena[slots(name)] == value[name] for name in outputs)
 
 
 @given(networks())
@@ -115,6 +123,19 @@ def test_in_place_residual_needs_two_buffers() -> None:
     plan = plan_memory(steps, {"x": 64, "a": 800, "b": 800, "c": 800, "d": 800, "y": 8}, "x", ["y"])
     assert plan.arena_bytes == 1600
     assert plan.tensors["a"] == plan.tensors["b"] and plan.tensors["d"] in (plan.tensors["b"], plan.tensors["c"])
+
+
+def test_stripes_are_views_of_the_input_and_written_into_the_output() -> None:
+    steps = [
+        PlannedStep("rows0", ("x",), "x0", view=0),
+        PlannedStep("conv0", ("x0",), "y0"),
+        PlannedStep("rows1", ("x",), "x1", view=64),
+        PlannedStep("conv1", ("x1",), "y1"),
+        PlannedStep("join", ("y0", "y1"), "y", joins=(0, 64)),
+    ]
+    plan = plan_memory(steps, {"x": 128, "x0": 64, "x1": 64, "y0": 64, "y1": 64, "y": 128}, "x", ["y"])
+    assert plan.arena_bytes == 256 and plan.joined == {"join": (0, 1)}
+    assert plan.tensors["x1"] == plan.tensors["x"] + 64 and plan.tensors["y1"] == plan.tensors["y"] + 64
 
 
 def test_a_buffer_that_first_fit_puts_on_top_is_moved() -> None:

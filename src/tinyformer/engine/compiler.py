@@ -13,6 +13,7 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.emit import render_package
 from tinyformer.engine.emit.c_text import check_identifier, identifier
 from tinyformer.engine.layer_report import build_report
+from tinyformer.engine.normalize import separate_outputs
 from tinyformer.engine.planner import MemoryPlan
 from tinyformer.engine.selection import Step, flash_budget, lower_graph, sram_budget
 from tinyformer.errors import TinyFormerError
@@ -71,6 +72,7 @@ def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str 
             message says how much is needed and how much there is.
     """
     name = identifier(graph.name) if name is None else check_identifier(name)
+    graph = separate_outputs(graph)
     steps, plan = lower_graph(graph, mcu, config)
     report = build_report(graph, steps, plan, name=name, mcu=mcu, config=config)
     _check_budgets(name, mcu, config, plan, report)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.package_files import Package, open_package
+from tinyformer.engine.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.linker_script import LinkRegion, sram_runs
 from tinyformer.mcu.toolchain import link_firmware

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.normalize import constant_tensors
 from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Step, constant_tensors
+from tinyformer.engine.selection import Step
 from tinyformer.ir.blocks import to_blocks
 from tinyformer.ir.graph import Conv2D, Graph, Linear, Tensor
 
@@ -23,7 +24,7 @@ def build_report(
 
     ``measured`` is filled in once the firmware has run (:mod:`tinyformer.engine.metrics`).
     """
-    executed = [step for step in steps if not step.implementation.alias]
+    executed = [step for step in steps if step.calls]
     layers = [
         {
             "index": index,

@@ -57,8 +57,10 @@ class Placement:
 class PlannedStep:
     """What the planner must know of one step.
 
-    ``in_place`` names the positions of those inputs whose bytes the output may overwrite while they are read;
-    ``alias`` says that the output *is* the first input's bytes (a reshape).
+    ``in_place`` names the positions of those inputs whose bytes the output may overwrite while they are read. ``view``
+    says that the output *is* the first input's bytes from that offset on (a reshape, or rows of an image). ``joins``
+    gives for each input its offset inside the output, if the step does nothing but put them there: an input that is
+    written there to begin with needs no copy.
     """
 
     name: str
@@ -66,16 +68,18 @@ class PlannedStep:
     output: str
     scratch: int = 0
     in_place: tuple[int, ...] = ()
-    alias: bool = False
+    view: int | None = None
+    joins: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
 class MemoryPlan:
     """The arena: its size, the bound it is measured against, and what lies where.
 
-    ``tensors`` maps each tensor to its offset, ``scratch`` each step that has scratch to the offset of it. The
-    network's input and output have their place too, so that a caller may read the camera straight into the arena; see
-    the generated header.
+    ``tensors`` maps each tensor to its offset, ``scratch`` each step that has scratch to the offset of it,
+    ``joined`` each step that joins its inputs to the positions of those that already lie inside its output. The
+    network's input and output have their place too, so that a caller may read the camera straight into the arena;
+    see the generated header.
     """
 
     arena_bytes: int
@@ -83,6 +87,7 @@ class MemoryPlan:
     placements: tuple[Placement, ...]
     tensors: Mapping[str, int]
     scratch: Mapping[str, int]
+    joined: Mapping[str, tuple[int, ...]]
     steps: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def plan_memory(
 
     The graph's input is never overwritten and lives until its last reader; outputs live to the end.
     """
-    storages = _merge(steps, sizes, graph_input, graph_outputs)
+    storages, joined = _merge(steps, sizes, graph_input, graph_outputs)
     buffers = [storage.buffer() for storage in storages]
     scratch = [
         Buffer(f"{step.name}:scratch", align(step.scratch), i, i, 0) for i, step in enumerate(steps) if step.scratch
@@ -120,8 +125,11 @@ def plan_memory(
         arena_bytes=_top([*buffers, *loose], offsets),
         lower_bound=bound,
         placements=placements,
-        tensors={tensor: offsets[storage.name] for storage in storages for tensor in storage.tensors},
+        tensors={
+            tensor: offsets[storage.name] + inside for storage in storages for tensor, inside in storage.tensors.items()
+        },
         scratch={step.name: offsets[f"{step.name}:scratch"] for step in steps if step.scratch},
+        joined=joined,
         steps=tuple(step.name for step in steps),
     )
 
@@ -227,13 +235,13 @@ def _top(buffers: Iterable[Buffer], offsets: Mapping[str, int]) -> int:
 
 @dataclass
 class _Storage:
-    """Tensors that share their bytes, one after the other."""
+    """Tensors that share their bytes, one after the other or as parts of a whole: offsets inside it by tensor."""
 
     name: str
     size: int
     first: int
     last: int
-    tensors: list[str]
+    tensors: dict[str, int]
     is_input: bool = False
     is_output: bool = False
 
@@ -243,40 +251,69 @@ class _Storage:
 
 def _merge(
     steps: Sequence[PlannedStep], sizes: Mapping[str, int], graph_input: str, graph_outputs: Sequence[str]
-) -> list[_Storage]:
-    """One storage a tensor, but for reshapes (always shared) and in-place operators (where the input dies)."""
+) -> tuple[list[_Storage], dict[str, tuple[int, ...]]]:
+    """One storage a tensor, but for views (always shared), in-place operators (where the input dies) and joins.
+
+    Also returns the positions of the joined inputs by step.
+    """
     last_use = {graph_input: -1}
     for i, step in enumerate(steps):
         last_use[step.output] = i
         for name in step.inputs:
             last_use[name] = i
     storage_of = {
-        graph_input: _Storage(graph_input, sizes[graph_input], -1, last_use[graph_input], [graph_input], True)
+        graph_input: _Storage(graph_input, sizes[graph_input], -1, last_use[graph_input], {graph_input: 0}, True)
     }
-    storages = [storage_of[graph_input]]
     outputs = set(graph_outputs)
+    joined: dict[str, tuple[int, ...]] = {}
     for i, step in enumerate(steps):
-        storage = _shared(step, i, sizes, storage_of, step.output in outputs)
+        storage, offset = _shared(step, i, sizes, storage_of, step.output in outputs)
         if storage is None:
-            storage = _Storage(step.output, sizes[step.output], i, i, [])
-            storages.append(storage)
-        storage.tensors.append(step.output)
+            storage = _Storage(step.output, sizes[step.output], i, i, {})
+            positions = tuple(_join(step, storage, sizes, storage_of))
+            if positions:
+                joined[step.name] = positions
+        storage.tensors[step.output] = offset
         storage.last = max(storage.last, last_use[step.output], len(steps) if step.output in outputs else 0)
         storage.is_output |= step.output in outputs
         storage_of[step.output] = storage
-    return storages
+    return list({id(storage): storage for storage in storage_of.values()}.values()), joined
 
 
 def _shared(
     step: PlannedStep, index: int, sizes: Mapping[str, int], storage_of: Mapping[str, _Storage], output: bool
-) -> _Storage | None:
-    """The storage of an input that the output of ``step`` may take over, if any."""
-    if step.alias:
+) -> tuple[_Storage | None, int]:
+    """The storage of an input that the output of ``step`` may take over, if any, and the offset in it.
+
+    An output of the graph (``output``) shares only what is exactly as large, for it lies in the caller's buffer.
+    """
+    if step.view is not None:
         storage = storage_of[step.inputs[0]]
-        return None if output and (storage.is_input or storage.is_output) else storage
+        foreign = output and (storage.is_input or storage.is_output or storage.size != sizes[step.output])
+        return (None, 0) if foreign else (storage, storage.tensors[step.inputs[0]] + step.view)
     for position in step.in_place:
-        storage = storage_of[step.inputs[position]]
+        name = step.inputs[position]
+        storage, offset = storage_of[name], storage_of[name].tensors[name]
         dies = storage.last <= index and not storage.is_input and not storage.is_output
-        if dies and storage.size >= sizes[step.output]:
-            return storage
-    return None
+        others = [other for other in step.inputs if storage_of[other] is storage]
+        alone = all((storage.tensors[other], sizes[other]) == (offset, sizes[name]) for other in others)
+        whole = not output or storage.size == sizes[step.output]
+        if dies and alone and whole and sizes[name] >= sizes[step.output]:
+            return storage, offset
+    return None, 0
+
+
+def _join(
+    step: PlannedStep, whole: _Storage, sizes: Mapping[str, int], storage_of: dict[str, _Storage]
+) -> Iterable[int]:
+    """Move the storages of those inputs that are no part of anything else into ``whole``; yields their positions."""
+    for position, offset in enumerate(step.joins):
+        part = storage_of[step.inputs[position]]
+        if part is whole or part.is_input or part.is_output or part.size != sizes[step.inputs[position]]:
+            continue
+        for tensor, inside in part.tensors.items():
+            whole.tensors[tensor] = offset + inside
+            storage_of[tensor] = whole
+        whole.first = min(whole.first, part.first)
+        whole.last = max(whole.last, part.last)
+        yield position

@@ -6,26 +6,27 @@ where buffers lie.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.packing import Implementation, implementations
+from tinyformer.engine.normalize import constant_tensors
+from tinyformer.engine.packing import Call, Implementation, implementations
 from tinyformer.engine.planner import MemoryPlan, PlannedStep, plan_memory
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import (
     BatchMatMul,
-    Constant,
+    Concat,
     Conv2D,
     DepthwiseConv2D,
     Graph,
-    Int8Array,
     Linear,
     Op,
-    Reshape,
     Slice,
     Tensor,
 )
@@ -49,18 +50,37 @@ class Step:
     zero_fraction: float
     """Fraction of the weights that are zero; 0 where there are none."""
 
-    def planned(self, constants: Container[str]) -> PlannedStep:
+    calls: tuple[Call, ...]
+    """The kernel calls that are left once the memory is planned: none for a view or where all parts are in place."""
+
+    def planned(self, tensors: Mapping[str, Tensor], constants: Container[str]) -> PlannedStep:
         """What the memory planner sees of it: not the inputs that are ``constants`` in flash."""
         choice = self.implementation
-        variable = [position for position, name in enumerate(self.op.inputs) if name not in constants]
+        variable = self.variable_inputs(constants)
+        joins = _join_offsets(self.op, tensors)
         return PlannedStep(
             name=self.op.name,
             inputs=tuple(self.op.inputs[position] for position in variable),
             output=self.op.output,
             scratch=choice.scratch_bytes,
             in_place=tuple(variable.index(position) for position in choice.in_place if position in variable),
-            alias=choice.alias,
+            view=(0 if choice.alias else _view_offset(self.op, tensors)) if variable else None,
+            joins=tuple(joins[position] for position in variable) if joins else (),
         )
+
+    def variable_inputs(self, constants: Container[str]) -> list[int]:
+        """Positions of the inputs that lie in the arena."""
+        return [position for position, name in enumerate(self.op.inputs) if name not in constants]
+
+    def scheduled(self, graph: Graph, plan: MemoryPlan, constants: Container[str]) -> Step:
+        """This step with the calls that ``plan`` leaves to do."""
+        planned = self.planned(graph.tensors, constants)
+        if planned.view is not None:
+            source = plan.tensors[planned.inputs[0]] + planned.view
+            return self if plan.tensors[planned.output] != source else replace(self, calls=())
+        variable = self.variable_inputs(constants)
+        done = {(variable[position],) for position in plan.joined.get(self.op.name, ())}
+        return replace(self, calls=tuple(call for call in self.calls if call.inputs not in done))
 
 
 def scratch_limit(mcu: McuConfig, config: EngineConfig) -> int:
@@ -96,7 +116,8 @@ def lower_graph(
         steps = select(graph, config, limit, choose)
         plan = plan_steps(graph, steps)
         if plan.arena_bytes <= budget or limit <= _SMALLEST_SCRATCH or not plan.scratch:
-            return steps, plan
+            constants = constant_tensors(graph)
+            return [step.scheduled(graph, plan, constants) for step in steps], plan
         limit //= 2
 
 
@@ -108,43 +129,21 @@ def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None
     """
     steps: list[Step] = []
     missing: list[str] = []
-    copied, constants = _copied_outputs(graph), constant_tensors(graph)
+    constants = constant_tensors(graph)
     for op in graph.ops:
         if op.output in constants:
             continue
         try:
-            served = _as_copy(op, graph.tensors) if op.output in copied else op
-            candidates = admissible(served, graph.tensors, config, limit)
+            candidates = admissible(op, graph.tensors, config, limit)
         except NotImplementedError:
             shapes = " x ".join(str(graph.tensors[name].shape) for name in op.inputs)
             missing.append(f"{op.name} ({type(op).__name__}, input {shapes})")
             continue
         choice = candidates[0] if choose is None or len(candidates) == 1 else choose(op, candidates)
-        steps.append(Step(op, choice, macs(op, graph.tensors), zero_fraction(op)))
+        steps.append(Step(op, choice, macs(op, graph.tensors), zero_fraction(op), choice.calls))
     if missing:
         raise TinyFormerError(f"No kernel runs these operators: {'; '.join(missing)}. Replace them in the model.")
     return steps
-
-
-def _copied_outputs(graph: Graph) -> frozenset[str]:
-    """Outputs that a reshape would make the bytes of the input, a constant or another output: these need a copy."""
-    source = {name: name for name in (graph.input, *constant_tensors(graph))}
-    taken = set(source)
-    copied = set()
-    for op in graph.ops:
-        if op.output not in source:
-            source[op.output] = source[op.inputs[0]] if isinstance(op, Reshape) else op.output
-        if op.output in graph.outputs:
-            if source[op.output] in taken:
-                copied.add(op.output)
-                source[op.output] = op.output
-            taken.add(source[op.output])
-    return frozenset(copied)
-
-
-def _as_copy(op: Op, tensors: Mapping[str, Tensor]) -> Op:
-    """The slice that takes everything: a copy."""
-    return Slice(op.name, op.inputs, op.output, axis=0, begin=0, end=tensors[op.inputs[0]].shape[0])
 
 
 def admissible(op: Op, tensors: Mapping[str, Tensor], config: EngineConfig, limit: int) -> Sequence[Implementation]:
@@ -159,20 +158,22 @@ def plan_steps(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
     """The arena of ``steps``."""
     sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
     constants = constant_tensors(graph)
-    return plan_memory([step.planned(constants) for step in steps], sizes, graph.input, graph.outputs)
+    return plan_memory([step.planned(graph.tensors, constants) for step in steps], sizes, graph.input, graph.outputs)
 
 
-def constant_tensors(graph: Graph) -> dict[str, Int8Array]:
-    """Tensors that are the same for every input and stay in flash: constants and their reshapes, outputs excepted."""
-    values: dict[str, Int8Array] = {}
-    for op in graph.ops:
-        if op.output in graph.outputs:
-            continue
-        if isinstance(op, Constant):
-            values[op.output] = op.value
-        elif isinstance(op, Reshape) and op.inputs[0] in values:
-            values[op.output] = values[op.inputs[0]].reshape(graph.tensors[op.output].shape)
-    return values
+def _view_offset(op: Op, tensors: Mapping[str, Tensor]) -> int | None:
+    """Where a slice that is one piece of its input begins in it; None for other operators."""
+    if not isinstance(op, Slice):
+        return None
+    shape = tensors[op.inputs[0]].shape
+    return op.begin * math.prod(shape[op.axis + 1 :]) if math.prod(shape[: op.axis]) == 1 else None
+
+
+def _join_offsets(op: Op, tensors: Mapping[str, Tensor]) -> list[int] | None:
+    """Where the inputs of a concatenation lie in its output, if each of them is one piece of it."""
+    if not isinstance(op, Concat) or math.prod(tensors[op.output].shape[: op.axis]) != 1:
+        return None
+    return list(itertools.accumulate((tensors[name].size for name in op.inputs[:-1]), initial=0))
 
 
 def macs(op: Op, tensors: Mapping[str, Tensor]) -> int:

@@ -41,7 +41,7 @@ def render_package(
     graph: Graph, name: str, steps: Sequence[Step], plan: MemoryPlan, report: Mapping[str, Any]
 ) -> dict[str, str]:
     """Every file of the package by its path inside it, in sorted order; the same arguments give the same bytes."""
-    kernels = sorted({source for step in steps for source in step.implementation.sources})
+    kernels = sorted({source for step in steps if step.calls for source in step.implementation.sources})
     context = {"name": name, "M": name.upper(), "model": _model(graph, name, steps, plan, kernels), "report": report}
     environment = Environment(
         loader=PackageLoader("tinyformer.engine.emit", "templates"),

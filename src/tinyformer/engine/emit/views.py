@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyformer.engine.emit.c_text import array_rows, comment, literal
+from tinyformer.engine.normalize import constant_tensors
 from tinyformer.engine.packing import Call, Constant
 from tinyformer.engine.packing.description import FieldValue
 from tinyformer.engine.planner import MemoryPlan, align
-from tinyformer.engine.selection import Step, constant_tensors
+from tinyformer.engine.selection import Step
 from tinyformer.ir.graph import Graph, Tensor
 
 
@@ -106,12 +107,12 @@ class Layers:
         self.plan = plan
         self.arrays: list[ConstantView] = []
         self._external = {**_external_tensors(graph, plan), **self._constant_tensors()}
-        executed = [step for step in steps if not step.implementation.alias]
+        executed = [step for step in steps if step.calls]
         self.views = [self._layer(index, step) for index, step in enumerate(executed)]
 
     def _layer(self, index: int, step: Step) -> LayerView:
-        op, choice = step.op, step.implementation
-        calls = tuple(self._call(index, number, step, call) for number, call in enumerate(choice.calls))
+        op = step.op
+        calls = tuple(self._call(index, number, step, call) for number, call in enumerate(step.calls))
         text = " ".join(call.arguments for call in calls)
         used = [
             (declaration, argument)
@@ -146,7 +147,7 @@ class Layers:
         return f"{name} ({', '.join(map(str, tensor.shape))})"
 
     def _call(self, index: int, number: int, step: Step, call: Call) -> CallView:
-        params = "params" if len(step.implementation.calls) == 1 else f"params_{number}"
+        params = "params" if len(step.calls) == 1 else f"params_{number}"
         prefix = f"{self.name}_layer_{index}" + ("" if params == "params" else f"_{number}")
         fields = tuple(
             FieldView(member, self._initializer(value, f"{prefix}_{member}", step))
@@ -193,12 +194,13 @@ class Layers:
 def _external_tensors(graph: Graph, plan: MemoryPlan) -> Mapping[str, str]:
     """C expressions of the tensors that lie in the caller's buffers: all that share bytes with input or outputs."""
     expressions: dict[str, str] = {}
+    offsets = {name: view.offset for name, view in zip(graph.outputs, output_views(graph), strict=True)}
     for placement in plan.placements:
+        inside = {name: plan.tensors[name] - placement.offset for name in placement.tensors}
         if graph.input in placement.tensors:
-            expressions.update(dict.fromkeys(placement.tensors, "in + 0"))
-        for name, view in zip(graph.outputs, output_views(graph), strict=True):
-            if name in placement.tensors:
-                expressions.update(dict.fromkeys(placement.tensors, f"out + {view.offset}"))
+            expressions.update({name: f"in + {offset}" for name, offset in inside.items()})
+        for output in offsets.keys() & inside.keys():
+            expressions.update({name: f"out + {offsets[output] + offset}" for name, offset in inside.items()})
     return expressions
 
 
