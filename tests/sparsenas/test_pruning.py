@@ -55,10 +55,18 @@ def test_zero_weights_is_exact_where_blocks_divide_the_shape():
     assert int((~mask).sum()) == zero_weights((8, 8, 3, 3), sparsity)
 
 
+def test_every_block_row_keeps_one_block_while_enough_are_left():
+    weight = torch.ones(8, 16)
+    weight[4:] *= 1e-3
+    mask = make_masks({"a.weight": weight}, {"a": LayerSparsity((2, 2), 0.875)}, "l2")["a"]
+    assert int(mask.sum()) == 16
+    assert mask.reshape(4, 32).any(dim=1).all()
+
+
 def test_keeps_the_blocks_of_largest_norm():
     weight = torch.full((4, 4), 0.1)
-    weight[2:, [1, 3]] = 5.0  # inputs 1 and 3 are a pair: one 2x2 block
-    mask = make_masks({"a.weight": weight}, {"a": LayerSparsity((2, 2), 0.75)}, "l2")["a"]
+    weight[:2, [1, 3]] = weight[2:, [0, 2]] = 5.0  # inputs 1 and 3 are a pair: a block
+    mask = make_masks({"a.weight": weight}, {"a": LayerSparsity((2, 2), 0.5)}, "l2")["a"]
     assert torch.equal(mask, weight == 5.0)
 
 
@@ -66,17 +74,18 @@ def test_normalized_criterion_spares_outputs_of_small_scale():
     weight = torch.ones(4, 8)
     weight[:2] *= 1e-3
     weight[:, 4:] *= 0.5
+    weight[:2, [0, 2]] *= 1.1
     plan = {"a": LayerSparsity((2, 2), 0.5)}
     by_norm = make_masks({"a.weight": weight}, plan, "l2")["a"]
     normalized = make_masks({"a.weight": weight}, plan, "normalized")["a"]
-    assert not by_norm[:2].any()
+    assert int(by_norm[:2].sum()) == 4
     assert normalized[:, :4].all() and not normalized[:, 4:].any()
 
 
 def test_taylor_criterion_keeps_what_moves_the_loss():
     weight, gradient = torch.ones(4, 4), torch.zeros(4, 4)
-    gradient[:2, [0, 2]] = 3.0
-    plan = {"a": LayerSparsity((2, 2), 0.75)}
+    gradient[:2, [0, 2]] = gradient[2:, [0, 2]] = 3.0
+    plan = {"a": LayerSparsity((2, 2), 0.5)}
     mask = make_masks({"a.weight": weight}, plan, "taylor", {"a.weight": gradient})["a"]
     assert torch.equal(mask, gradient != 0)
 

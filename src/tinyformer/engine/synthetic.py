@@ -54,15 +54,21 @@ def fill(op: ir.Op, graph: ir.Graph, sparsity: LayerSparsity | None, rng: np.ran
 def sparse_weights(
     shape: tuple[int, int, int], sparsity: LayerSparsity | None, rng: np.random.Generator
 ) -> NDArray[np.int8]:
-    """Weights (O, taps, I) without accidental zeros; blocks chosen at random are zero as ``sparsity`` says."""
+    """Weights (O, taps, I) without accidental zeros; blocks chosen at random are zero as ``sparsity`` says.
+
+    As in pruning, every block row keeps one block if enough are left.
+    """
     outputs, taps, inputs = shape
     weights = rng.integers(1, 128, shape, np.int16) * rng.choice(np.array([-1, 1], np.int16), shape)
     if sparsity is None:
         return weights.astype(np.int8)
     blocks = to_blocks(weights.astype(np.int8), sparsity.block).copy()
-    count = blocks.shape[0] * blocks.shape[1] * blocks.shape[2]
-    gone = rng.permutation(count)[: zero_blocks((outputs, inputs, taps), sparsity)]
-    blocks.reshape(count, *sparsity.block)[gone] = 0
+    rows, count = len(blocks), blocks.shape[0] * blocks.shape[1] * blocks.shape[2]
+    flat = blocks.reshape(rows, count // rows, *sparsity.block)
+    lottery = rng.random((rows, count // rows))
+    lottery[np.arange(rows), lottery.argmax(axis=1)] += 1
+    gone = np.argsort(lottery, axis=None)[: zero_blocks((outputs, inputs, taps), sparsity)]
+    flat.reshape(count, *sparsity.block)[gone] = 0
     return from_blocks(blocks, outputs, inputs)
 
 

@@ -35,6 +35,8 @@ def make_masks(
 ) -> Masks:
     """Masks that remove exactly ``round(ratio * blocks)`` blocks, the least important, from every layer of ``plan``.
 
+    Every block row (neighbouring outputs) keeps one block as long as the ratio leaves as many.
+
     ``state`` holds ``<layer>.weight``; ``gradients`` (same keys; for criterion ``taylor``) their loss gradients.
     Equal scores go by position, so that the result is deterministic. Layers with ratio 0 get no mask.
 
@@ -96,11 +98,23 @@ def block_sparsity(state: Mapping[str, Tensor], spec: SubnetSpec, plan: Sparsity
 def _layer_mask(weight: Tensor, sparsity: LayerSparsity, criterion: Criterion, gradient: Tensor | None) -> Tensor:
     importance = _importance(_view(weight), criterion, None if gradient is None else _view(gradient))
     scores = to_blocks(importance, sparsity.block).sum(axis=(-2, -1))
-    keep = np.ones(scores.size, bool)
-    keep[np.argsort(scores, axis=None, kind="stable")[: zero_blocks(tuple(weight.shape), sparsity)]] = False
-    alive = keep.reshape(scores.shape)
+    alive = _keep(scores.reshape(len(scores), -1), zero_blocks(tuple(weight.shape), sparsity)).reshape(scores.shape)
     mask = _from_blocks(np.broadcast_to(alive[..., None, None], (*scores.shape, *sparsity.block)), weight)
     return torch.from_numpy(mask).to(weight.device)
+
+
+def _keep(scores: NDArray[np.float64], remove: int) -> NDArray[np.bool_]:
+    """All but the ``remove`` blocks of least score; ``scores`` is (block rows, blocks of a row).
+
+    The best block of each block row goes last: outputs without weights are constants, and the encoding stores one block
+    a block row anyway.
+    """
+    best = np.zeros(scores.shape, bool)
+    best[np.arange(len(scores)), scores.argmax(axis=1)] = True
+    order = np.lexsort((scores.reshape(-1), best.reshape(-1)))
+    keep = np.ones(scores.size, bool)
+    keep[order[:remove]] = False
+    return keep.reshape(scores.shape)
 
 
 def _importance(
