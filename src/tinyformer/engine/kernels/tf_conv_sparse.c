@@ -26,47 +26,63 @@ static void next_row(decoder *d, uint32_t rows) {
   d->count = 1 + tf_next_number(&d->index);
 }
 
-/* The stream record of one row pair out of a block row, in the order in which tf_sparse_rows reads. Returns its end;
- * `*link`, the word in which the record before expects the address of its successor's first inputs, moves on. */
-static uint32_t *expand_row_pair(const tf_conv_sparse_params *p, const decoder *d, tf_sparse_index *index,
-                                 const int8_t *weights, uint32_t tile, uint32_t *out, uint32_t **link) {
-  const uint32_t pairs = p->block_pairs, step = 4u * pairs * p->block_row_pairs;
-  const uint32_t total = d->count * pairs;
-  const uint32_t first_pass = total <= TF_SPARSE_PASS + 1 ? total - 1 : (total - 2) % TF_SPARSE_PASS + 1;
-  uint32_t written = 0, dispatch = 1;
+/* The 2 x 2 blocks of one row pair, one after the other. */
+typedef struct {
+  tf_sparse_index index;
+  const int8_t *weights;
+  uint32_t tile;       /* address of the next pair's inputs */
+  uint32_t left;       /* pairs left of the current block */
+  uint32_t pairs;      /* pairs of a block */
+  uint32_t other_rows; /* bytes between the end of a block's row pair and its beginning in the next block */
+} pair_reader;
 
-  tile -= 16 * pairs;
-  for (uint32_t block = 0; block < d->count; block++, weights += step) {
-    tile += 16 * pairs * (1 + tf_next_number(index));
-    for (uint32_t pair = 0; pair < pairs; pair++) {
-      const uint32_t word = tf_load(weights + 4 * pair);
-      if (written == 0) {
-        **link = tile;
-        *out++ = (uint32_t)d->channel[0];
-        *out++ = (uint32_t)d->channel[1];
-      } else {
-        *out++ = tile + 16 * pair;
-      }
-      *out++ = tf_even(word);
-      *out++ = tf_odd(word);
-      if (written++ != dispatch) continue;
-      if (dispatch == 1 && total > TF_SPARSE_PASS + 1) {
-        *out++ = ENTRY(TF_SPARSE_MANY);
-        *out++ = ENTRY(first_pass);
-        dispatch += first_pass;
-      } else if (dispatch == 1) {
-        *out++ = ENTRY(first_pass);
-      } else {
-        dispatch += TF_SPARSE_PASS;
-        *out++ = ENTRY(dispatch < total ? TF_SPARSE_FULL_PASS : TF_SPARSE_LAST_PASS);
-      }
+/* Address and weights of the next `count` pairs. */
+static void read_pairs(pair_reader *reader, uint32_t count, uint32_t *out) {
+  pair_reader r = *reader;
+  for (; count; count--, out += 3) {
+    if (r.left == 0) {
+      r.tile += 16 * r.pairs * tf_next_number(&r.index);
+      r.left = r.pairs;
+      r.weights += r.other_rows;
     }
+    const uint32_t word = tf_load(r.weights);
+    out[0] = r.tile;
+    out[1] = tf_even(word);
+    out[2] = tf_odd(word);
+    r.tile += 16;
+    r.weights += 4;
+    r.left--;
   }
-  *link = out++;
-  *out++ = (uint32_t)d->channel[2];
-  *out++ = (uint32_t)d->channel[3];
-  if (total == 1) *out++ = ENTRY(0);
-  return out;
+  *reader = r;
+}
+
+/* The stream record of a row pair of `total` pairs, up to its multipliers. Returns its end; `*link`, the word in which the
+ * record before expects the address of its successor's first inputs, moves on. */
+static uint32_t *expand_row_pair(pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t *out,
+                                 uint32_t **link) {
+  uint32_t others = total - 1, pass = TF_SPARSE_FIRST_PASS(others);
+  read_pairs(r, 1, out + 1); /* the address is in the way of bias 1 */
+  **link = out[1];
+  out[0] = (uint32_t)channel[0];
+  out[1] = (uint32_t)channel[1];
+  out[4] = ENTRY(others > TF_SPARSE_PASS ? TF_SPARSE_PASS + pass : pass);
+  out += 5;
+  for (;;) {
+    read_pairs(r, pass, out);
+    out += 3 * pass;
+    others -= pass;
+    if (!others) break;
+    /* The pass ends by loading the pair that comes next; the way to go stands behind it. */
+    read_pairs(r, 1, out);
+    out[3] = ENTRY(others > TF_SPARSE_PASS ? TF_SPARSE_FULL_PASS : TF_SPARSE_LAST_PASS);
+    out += 4;
+    others--;
+    pass = TF_SPARSE_PASS - 1;
+  }
+  *link = out;
+  out[1] = (uint32_t)channel[2];
+  out[2] = (uint32_t)channel[3];
+  return out + 3;
 }
 
 /* Expands block rows into the stream until it is full or the rows are. Returns the number of block rows. */
@@ -79,15 +95,17 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, decoder *d, uint32_t
     const uint32_t needed = TF_SPARSE_RECORD_WORDS(d->count * p->block_pairs) * p->block_row_pairs;
     if (rows == most || needed > (uint32_t)(limit - out)) break;
     const uint32_t first = d->row * height + height > outputs ? outputs - height : d->row * height;
-    tf_sparse_index index = d->index;
+    const uint32_t bytes = 4u * p->block_pairs;
+    pair_reader r;
     for (uint32_t i = 0; i < p->block_row_pairs; i++) {
-      index = d->index;
-      out = expand_row_pair(p, d, &index, d->weights + 4 * i * p->block_pairs, tile, out, &link);
+      const uint32_t other_rows = bytes * (p->block_row_pairs - 1u);
+      r = (pair_reader){d->index, d->weights + bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
+      out = expand_row_pair(&r, d->count * p->block_pairs, d->channel, out, &link);
       *out++ = 2 * (first + 2 * i);
       d->channel += 4;
     }
-    d->index = index;
-    d->weights += 4u * d->count * p->block_pairs * p->block_row_pairs;
+    d->index = r.index;
+    d->weights = r.weights;
     if (++rows < most) next_row(d, p->block_rows);
   }
   out[-1] |= 1;

@@ -32,18 +32,18 @@ void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
 /* Sparse rows: only some of the input pairs, by their address. Stream, in words: the address of the first pair's inputs in
  * the tile (where TF_ARM_DSP is 0: bytes from its start), then per row pair
  *    bias 0, bias 1, (pair of output 0, pair of output 1) of the first input pair,
- *    (address, pair of output 0, pair of output 1) of every other input pair,
+ *    entry, (address, pair of output 0, pair of output 1) of every other input pair,
  *    address of the next row pair's first pair (any in the tile at the end), multiplier 0, multiplier 1,
  *    2 * offset of output 0 from y, plus 1 in the last row pair.
- * Behind the second group of three stands the number of further pairs (where TF_ARM_DSP is 1: tf_sparse_entries[number]). Where it
- * exceeds TF_SPARSE_PASS, that is TF_SPARSE_MANY, then how many come before full passes of TF_SPARSE_PASS do; before
- * each of those stands TF_SPARSE_FULL_PASS or, the last time, TF_SPARSE_LAST_PASS. The four words after the end are read and
- * ignored. Results are clamped to int8 only. */
-#define TF_SPARSE_PASS 32
-#define TF_SPARSE_MANY 33
-#define TF_SPARSE_FULL_PASS 34
-#define TF_SPARSE_LAST_PASS 35
-#define TF_SPARSE_RECORD_WORDS(pairs) (3 * (pairs) + 6 + ((pairs) < TF_SPARSE_PASS + 2 ? 0 : 1 + ((pairs) - 2) / TF_SPARSE_PASS))
+ * The entry is the number of other pairs. Where it exceeds TF_SPARSE_PASS, the loop takes several passes: the entry is
+ * TF_SPARSE_PASS plus the pairs of the first pass, 1 .. TF_SPARSE_PASS, and behind the address and weights that follow a
+ * pass stands TF_SPARSE_FULL_PASS or, before the last one, TF_SPARSE_LAST_PASS. Where TF_ARM_DSP is 1, tf_sparse_entries[n] stands for
+ * each of these n. The four words after the end are read and ignored. Results are clamped to int8 only. */
+#define TF_SPARSE_PASS 32u
+#define TF_SPARSE_FULL_PASS 65u
+#define TF_SPARSE_LAST_PASS 66u
+#define TF_SPARSE_FIRST_PASS(others) ((others) == 0 ? 0 : ((others) - 1) % TF_SPARSE_PASS + 1)
+#define TF_SPARSE_RECORD_WORDS(pairs) (3 * (pairs) + 6 + ((pairs) < 2 ? 0 : ((pairs) - 2) / TF_SPARSE_PASS))
 #define TF_SPARSE_SPARE_WORDS 4 /* beside the first address and the records */
 void TF(sparse_rows)(const uint32_t *stream, const tf_rows *rows);
 

@@ -44,14 +44,14 @@ TF(sparse_rows):
   smlad r9, r3, lr, r11
   ldr r3, [r1, #12]
   smlad r6, r2, r12, r7
-  ldr r1, [r0], #4
+  ldr r1, [r0, #4]
   smlad r7, r3, r12, r7
-  ldr r12, [r0], #4
+  ldr r12, [r0, #8]
   smlad r10, r2, lr, r11
   ldr r2, [r1]
   smlad r11, r3, lr, r11
-  ldr lr, [r0], #4
-  ldr pc, [r0], #4
+  ldr lr, [r0, #12]
+  ldr pc, [r0], #16
 
   .p2align 3
 .Lto_go_32:
@@ -118,9 +118,11 @@ TF(sparse_rows):
   pop {r4-r11, pc}
 
   /* Rows with more blocks than are unrolled: carry stays set until the last pass. */
-.Lmany:
-  cmp r0, r0
-  ldr pc, [r0], #4
+  .irp left, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+.Lmany_\left:
+    cmp r0, r0
+    b.w .Lto_go_\left
+  .endr
 .Lnext_pass:
   ldr pc, [r0], #4
 .Llast_pass:
@@ -128,7 +130,7 @@ TF(sparse_rows):
   b.w .Lto_go_32
   .size TF(sparse_rows), . - TF(sparse_rows)
 
-  /* Where to go with 0 .. 32 blocks left, before the first of several passes, to a full pass, to the last one. */
+  /* Where to go with 0 .. 32 blocks left; with 1 .. 32 and full passes to follow; to a full pass, to the last one. */
   .section .rodata.TF(sparse_entries), "a", %progbits
   .global TF(sparse_entries)
   .type TF(sparse_entries), %object
@@ -137,7 +139,9 @@ TF(sparse_entries):
   .irp left, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
     .word .Lto_go_\left + 1
   .endr
-  .word .Lmany + 1
+  .irp left, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
+    .word .Lmany_\left + 1
+  .endr
   .word .Lto_go_32 + 1
   .word .Llast_pass + 1
   .size TF(sparse_entries), . - TF(sparse_entries)

@@ -36,12 +36,12 @@ void TF(sparse_rows)(const uint32_t *stream, const tf_rows *rows) {
     }
     r.weights[0] = r.next[2];
     r.weights[1] = r.next[3];
-    r.next += 4;
+    uint32_t left = r.next[4];
+    int more = left > TF_SPARSE_PASS;
+    if (more) left -= TF_SPARSE_PASS;
+    r.next += 5;
     multiply(&r, acc);
     next_block(&r);
-    uint32_t left = *r.next++;
-    int more = left == TF_SPARSE_MANY;
-    if (more) left = *r.next++;
     for (;;) {
       for (; left; left--) {
         multiply(&r, acc);
