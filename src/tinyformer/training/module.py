@@ -1,0 +1,78 @@
+"""What the Lightning modules of both trainings have in common."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from tinyformer.errors import TinyFormerError
+from tinyformer.training.schedule import build_optimizer, parameter_groups
+
+
+class OptimizerSettings(Protocol):
+    """The part of a configuration section that describes the optimizer."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def optimizer(self) -> str: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def warmup_epochs(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+
+
+class TrainingModule(pl.LightningModule):
+    """Memory format, optimizer and the epoch's mean loss, which survives a resume within the epoch."""
+
+    def __init__(self, settings: OptimizerSettings, section: str, *, channels_last: bool) -> None:
+        """``section`` is the configuration section that error messages name."""
+        super().__init__()
+        self._settings = settings
+        self._section = section
+        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64))
+
+    def images(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) in the memory format of the training."""
+        return x.to(memory_format=self._memory_format)
+
+    def optimization(self, model: nn.Module) -> OptimizerLRScheduler:
+        """What ``configure_optimizers`` returns: AdamW or SGD under a warmed-up cosine, advanced every step."""
+        settings = self._settings
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer, schedule = build_optimizer(
+            settings.optimizer,
+            parameter_groups(model, settings.weight_decay),
+            settings.learning_rate,
+            steps,
+            settings.warmup_epochs * steps / settings.epochs,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def log_loss(self, loss: Tensor, batch_idx: int) -> None:
+        """Log the epoch's mean loss as ``train_loss`` with its last batch.
+
+        The sum is a buffer, because it must survive a resume within the epoch and what Lightning averages does not.
+        Raises :class:`TinyFormerError` if the loss is not a number.
+        """
+        loss_sum: Tensor = self.get_buffer("loss_sum")
+        if batch_idx == 0:
+            loss_sum.zero_()
+        loss_sum += loss.detach()
+        batches = int(self.trainer.num_training_batches)
+        if batch_idx + 1 == batches:
+            mean = loss_sum / batches
+            if not torch.isfinite(mean):
+                raise TinyFormerError(
+                    f"Training diverged in epoch {self.current_epoch + 1} (its loss is not a number); lower "
+                    f"{self._section}.learning_rate ({self._settings.learning_rate}) or set "
+                    f"{self._section}.gradient_clip."
+                )
+            self.log("train_loss", mean.float(), on_step=False, on_epoch=True, sync_dist=True)
