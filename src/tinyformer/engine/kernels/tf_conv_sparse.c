@@ -29,7 +29,8 @@ static void next_row(decoder *d, uint32_t rows) {
 /* The 2 x 2 blocks of one row pair, one after the other. */
 typedef struct {
   tf_sparse_index index;
-  const int8_t *weights;
+  const int8_t *weights; /* of the block row */
+  uint32_t at;         /* offset of the next weights */
   uint32_t tile;       /* address of the next pair's inputs */
   uint32_t left;       /* pairs left of the current block */
   uint32_t pairs;      /* pairs of a block */
@@ -43,14 +44,14 @@ static void read_pairs(pair_reader *reader, uint32_t count, uint32_t *out) {
     if (r.left == 0) {
       r.tile += 16 * r.pairs * tf_next_number(&r.index);
       r.left = r.pairs;
-      r.weights += r.other_rows;
+      r.at += r.other_rows;
     }
-    const uint32_t word = tf_load(r.weights);
+    const uint32_t word = tf_load(r.weights + r.at);
     out[0] = r.tile;
     out[1] = tf_even(word);
     out[2] = tf_odd(word);
     r.tile += 16;
-    r.weights += 4;
+    r.at += 4;
     r.left--;
   }
   *reader = r;
@@ -99,13 +100,13 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, decoder *d, uint32_t
     pair_reader r;
     for (uint32_t i = 0; i < p->block_row_pairs; i++) {
       const uint32_t other_rows = bytes * (p->block_row_pairs - 1u);
-      r = (pair_reader){d->index, d->weights + bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
+      r = (pair_reader){d->index, d->weights, bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
       out = expand_row_pair(&r, d->count * p->block_pairs, d->channel, out, &link);
       *out++ = 2 * (first + 2 * i);
       d->channel += 4;
     }
     d->index = r.index;
-    d->weights = r.weights;
+    d->weights += r.at;
     if (++rows < most) next_row(d, p->block_rows);
   }
   out[-1] |= 1;

@@ -24,7 +24,7 @@ SPARE_WORDS = 5
 
 def _record_words(pairs: int) -> int:
     """Words of a row pair with that many 2 x 2 blocks in the expanded stream."""
-    return 3 * pairs + 6 + (0 if pairs < PASS + 2 else 1 + (pairs - 2) // PASS)
+    return 3 * pairs + 6 + max(pairs - 2, 0) // PASS
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
