@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from tests.ir.qdq import QdqModel, compare
 
+from tests.ir.qdq import QdqModel, compare
 from tinyformer.ir import graph as ir
 
 ONE_LSB = 1.001
@@ -190,7 +190,8 @@ UNARY: list[tuple[str, dict[str, Any]]] = [
     ("Abs", {}), ("Ceil", {}), ("Celu", {"alpha": 0.7}), ("Cos", {}), ("Elu", {"alpha": 0.5}), ("Erf", {}), ("Exp", {}),
     ("Floor", {}), ("Gelu", {}), ("Gelu", {"approximate": "tanh"}), ("HardSigmoid", {"alpha": 0.3}), ("HardSwish", {}),
     ("LeakyRelu", {"alpha": 0.1}), ("Mish", {}), ("Neg", {}), ("Relu", {}), ("Round", {}), ("Selu", {}),
-    ("Sigmoid", {}), ("Sign", {}), ("Sin", {}), ("Softplus", {}), ("Softsign", {}), ("Tanh", {}), ("ThresholdedRelu", {"alpha": 0.4}),
+    ("Sigmoid", {}), ("Sign", {}), ("Sin", {}), ("Softplus", {}), ("Softsign", {}), ("Tanh", {}),
+    ("ThresholdedRelu", {"alpha": 0.4}),
 ]  # fmt: skip
 
 

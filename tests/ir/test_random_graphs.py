@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.random_graphs import OPERATORS, random_graph, random_images
 from tests.strategies import graphs, seeds
-
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.reference import execute, execute_all
 

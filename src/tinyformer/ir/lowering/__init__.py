@@ -22,7 +22,7 @@ from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.peephole import simplify
 from tinyformer.ir.lowering.pieces import lower_concat, lower_gather, lower_pad, lower_slice
 from tinyformer.ir.lowering.pooling import lower_average_pool, lower_max_pool, lower_mean
-from tinyformer.ir.lowering.problems import Problems, UnsupportedError
+from tinyformer.ir.lowering.problems import Problems, UnsupportedError, inconsistencies
 from tinyformer.ir.lowering.rows import lower_layer_norm, lower_matmul, lower_softmax
 from tinyformer.ir.lowering.unary import UNARY, fuse_unary
 from tinyformer.ir.lowering.views import VIEW_FUNCTIONS, lower_view
@@ -59,23 +59,29 @@ def lower(network: Network) -> ir.Graph:
 
     Raises :class:`~tinyformer.errors.TinyFormerError` that lists every operator that cannot be compiled, and why.
     """
-    problems = Problems(network)
-    network.prune()
-    _check(network, problems)
-    problems.raise_if_any()
+    with inconsistencies(f"model {network.name!r}"):
+        problems = Problems(network)
+        network.prune()
+        _check(network, problems)
+        problems.raise_if_any()
+        _rewrite(network, problems)
+        builder = Builder(network)
+        _input(builder)
+        for node in network:
+            _lower_node(builder, node, problems)
+        problems.raise_if_any()
+        builder.graph.outputs = tuple(_output(builder, name) for name in network.outputs)
+        return simplify(builder.graph)
+
+
+def _rewrite(network: Network, problems: Problems) -> None:
+    """Bring the network into the form that :data:`LOWERINGS` expects."""
     canonicalize(network, problems)
     annotate(network)
     fuse(network, problems)
     annotate(network)
     fuse_unary(network)
     replace_channelwise(network)
-    builder = Builder(network)
-    _input(builder)
-    for node in network:
-        _lower_node(builder, node, problems)
-    problems.raise_if_any()
-    builder.graph.outputs = tuple(_output(builder, name) for name in network.outputs)
-    return simplify(builder.graph)
 
 
 def _check(network: Network, problems: Problems) -> None:
@@ -106,26 +112,22 @@ def _input(builder: Builder) -> None:
 
 def _lower_node(builder: Builder, node: Node, problems: Problems) -> None:
     network = builder.network
+    if any(node is known for known in problems.nodes):
+        return
     try:
-        for name in [*network.activations(node), node.output]:
-            builder.quantization(name)
-        if any(name not in builder.values for name in network.activations(node)):
-            return  # whatever should have made it is among the problems
-        if node.operator in ("Conv", "Linear") and node.output not in network.affine:
-            return
-        if node.operator not in LOWERINGS:
-            raise UnsupportedError(
-                "it is not a function of one quantized tensor and scalars: quantize its operands, or replace it in the "
-                "model"
-            )
-        builder.values[node.output] = LOWERINGS[node.operator](builder, node)
+        with inconsistencies(f"{node.operator} {node.name!r} of model {network.name!r}"):
+            for name in [*network.activations(node), node.output]:
+                builder.quantization(name)
+            if any(name not in builder.values for name in network.activations(node)):
+                return  # whatever should have made it is among the problems
+            if node.operator not in LOWERINGS:
+                raise UnsupportedError(
+                    "it is not a function of one quantized tensor and scalars: "
+                    "quantize its operands, or replace it in the model"
+                )
+            builder.values[node.output] = LOWERINGS[node.operator](builder, node)
     except UnsupportedError as problem:
         problems.add(node, str(problem))
-    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # The checker lets some inconsistent models through; name the node rather than let the user guess.
-        raise TinyFormerError(
-            f"{node.operator} {node.name!r} of model {network.name!r} is inconsistent ({error}): export the model again"
-        ) from error
 
 
 def _output(builder: Builder, name: str) -> str:

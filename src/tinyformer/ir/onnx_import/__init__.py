@@ -13,6 +13,7 @@ import onnx
 
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.lowering import lower
+from tinyformer.ir.lowering.problems import inconsistencies
 from tinyformer.ir.onnx_import.normalize import normalize
 from tinyformer.ir.onnx_import.reading import read
 
@@ -26,4 +27,7 @@ def import_onnx(model: str | Path | onnx.ModelProto, name: str | None = None) ->
     :class:`~tinyformer.errors.TinyFormerError` for damaged files, models that are not quantized, and, all at once, for
     the operators that cannot be compiled.
     """
-    return lower(normalize(read(model, name)))
+    graph = read(model, name)
+    with inconsistencies(f"model {graph.name!r}"):
+        network = normalize(graph)
+    return lower(network)
