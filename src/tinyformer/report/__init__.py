@@ -1,0 +1,1 @@
+"""The evidence for people: HTML report, terminal summary, comparison of experiments."""

@@ -1,0 +1,59 @@
+"""Rendering one self-contained HTML file: styles, scripts, data and plotly itself inside, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from tinyformer.report import formatting
+from tinyformer.report.figures import FigureJson
+
+_ENVIRONMENT = Environment(
+    loader=PackageLoader("tinyformer.report"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.filters.update(
+    size=formatting.size,
+    percent=formatting.percent,
+    integer=formatting.integer,
+    compact=formatting.compact,
+    shape=formatting.shape,
+    product=math.prod,
+)
+
+
+def write_page(template: str, destination: Path, figures: dict[str, FigureJson], **context: Any) -> None:
+    """Render ``template`` to ``destination``, which is replaced as a whole.
+
+    ``figures`` maps the ids of the page's figure elements to plotly JSON. Equal arguments give equal bytes.
+    """
+    html = _ENVIRONMENT.get_template(template).render(
+        figures=_embeddable(figures),
+        figure_ids=sorted(figures),
+        plotly=Markup(get_plotlyjs()),  # a trusted part of the plotly package
+        **context,
+    )
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(html)
+    Path(partial).chmod(0o644)
+    Path(partial).replace(destination)
+
+
+def _embeddable(value: Any) -> Markup:
+    """JSON that may stand inside a <script> element."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

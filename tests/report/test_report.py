@@ -1,0 +1,192 @@
+"""The HTML report: self-contained, deterministic, complete, and alive in a browser."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from plotly.offline import get_plotlyjs
+
+from tinyformer.config.mcu import McuConfig
+from tinyformer.report.figures import arena_figure, pareto_figure, training_figures
+from tinyformer.report.headline import METRICS, headline
+from tinyformer.report.html import write_report
+from tinyformer.report.inputs import ReportInputs
+
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+def _page(inputs: ReportInputs, tmp_path: Path) -> str:
+    """The page without plotly's own code."""
+    write_report(inputs, tmp_path / "report" / "index.html")
+    return (tmp_path / "report" / "index.html").read_text().replace(get_plotlyjs(), "")
+
+
+class _References(HTMLParser):
+    """Collects what a browser would fetch, the ids, and the table cells."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.fetched += [value for key in ("src", "href", "data", "poster") if (value := values.get(key))]
+        self.ids += [value for key in ("id",) if (value := values.get(key))]
+
+
+def _figures(page: str) -> dict[str, Any]:
+    match = re.search(r'<script type="application/json" id="figures">(.*?)</script>', page, re.DOTALL)
+    assert match
+    return json.loads(match[1])
+
+
+def test_the_page_is_one_file_and_every_figure_has_its_place(inputs: ReportInputs, tmp_path: Path) -> None:
+    page = _page(inputs, tmp_path)
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["index.html"]
+    parser = _References()
+    parser.feed(page)
+    assert parser.fetched == []
+    assert "@import" not in page
+    assert "url(" not in page
+    figures = _figures(page)
+    assert set(figures) == {"pareto", "arena", *(f"training-{i}" for i in range(1, 7))}
+    assert len(parser.ids) == len(set(parser.ids))
+    assert set(figures) < set(parser.ids)
+
+
+def test_equal_inputs_give_equal_bytes(inputs: ReportInputs, tmp_path: Path) -> None:
+    write_report(inputs, tmp_path / "a.html")
+    write_report(inputs, tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_every_figure_of_the_summary_is_shown_with_its_origin(inputs: ReportInputs, tmp_path: Path) -> None:
+    text = html.unescape(re.sub(r"<[^>]+>", " ", _page(inputs, tmp_path)))
+    for shown in ("98.61 %", "61,240 B (59.8 KB)", "5.8 %", "3.42 ms", "738,072", "41,226", "52.13 %", "quickstart"):
+        assert shown in text
+    assert "simulated (STM32F746 model, calibrated)" in text
+    assert "Fits the STM32F746" in text
+    for layer in inputs.layers:
+        assert layer["name"] in text
+    assert "data.augment" not in text
+    assert "augment.crop_padding" in text
+
+
+def test_what_does_not_fit_is_said(inputs: ReportInputs, tmp_path: Path) -> None:
+    page = _page(replace(inputs, summary={**inputs.summary, "sram_bytes": 400_000}), tmp_path)
+    assert "Over budget: SRAM" in page
+    assert "Fits the" not in page
+
+
+def test_sections_without_data_are_left_out(mcu: McuConfig, tmp_path: Path) -> None:
+    page = _page(ReportInputs(summary={"experiment": "bare", "latency_ms": 1.0}, mcu=mcu), tmp_path)
+    for heading in ("Pareto", "Training", "Layers", "Arena", "Configuration"):
+        assert f"<h2>{heading}" not in page
+    assert _figures(page) == {}
+
+
+def test_names_cannot_break_the_page(inputs: ReportInputs, tmp_path: Path) -> None:
+    evil = '</script><script>alert("x")</script>'
+    layers = [{**inputs.layers[0], "name": evil}]
+    points = [{**inputs.pareto[0], "label": evil}]
+    page = _page(
+        replace(inputs, layers=layers, pareto=points, summary={**inputs.summary, "experiment": evil}), tmp_path
+    )
+    assert evil not in page
+    assert page.count("<script") == 3
+    assert evil in json.dumps(_figures(page), ensure_ascii=False).replace('\\"', '"')
+
+
+# --- figures ------------------------------------------------------------------------------------------------------
+
+
+def test_pareto_figure_tells_chosen_front_and_dominated_apart(inputs: ReportInputs) -> None:
+    figure = pareto_figure(inputs.pareto, {"latency_ms": 8.0})
+    traces = {trace["name"]: trace for trace in figure["data"]}
+    assert {name: len(trace["x"]) for name, trace in traces.items()} == {
+        "evaluated": 75,
+        "Pareto front": 14,
+        "chosen": 1,
+    }
+    assert traces["chosen"]["x"] == [inputs.pareto[36]["latency_ms"]]
+    assert figure["layout"]["shapes"][0]["x0"] == 8.0
+    areas = [(size / 34) ** 2 for size in traces["evaluated"]["marker"]["size"]]
+    flash = [p["flash_bytes"] for p in inputs.pareto if not p["front"]]
+    largest = max(point["flash_bytes"] for point in inputs.pareto)
+    assert areas == pytest.approx([value / largest for value in flash], abs=0.06)
+
+
+def test_training_figures_keep_every_metric_and_skip_missing_epochs() -> None:
+    history = [{"epoch": 0, "train_loss": 1.0}, {"epoch": 1, "train_loss": 0.5, "val_accuracy": 0.7, "lr": 0.1}]
+    panels = dict(training_figures(history))
+    assert list(panels) == ["loss", "accuracy", "lr"]
+    [accuracy] = panels["accuracy"]["data"]
+    assert (accuracy["x"], accuracy["y"], accuracy["mode"]) == ([1], [0.7], "markers")
+    assert panels["loss"]["data"][0]["y"] == [1.0, 0.5]
+
+
+def test_arena_boxes_cover_exactly_their_steps_and_addresses() -> None:
+    figure = arena_figure({
+        "arena_bytes": 4096,
+        "steps": ["a", "b", "c"],
+        "buffers": [{"name": "x.y", "offset": 1024, "bytes": 2048, "first": 1, "last": 2}],
+    })  # fmt: skip
+    [boxes] = figure["data"]
+    assert (boxes["base"], boxes["y"]) == ([1.0], [2.0])
+    assert (boxes["x"][0] - boxes["width"][0] / 2, boxes["x"][0] + boxes["width"][0] / 2) == (0.5, 2.5)
+    assert boxes["customdata"][0] == ["x.y", "2.0 KB", "1,024", "3,072", "1 b", "2 c"]
+
+
+# --- headline -----------------------------------------------------------------------------------------------------
+
+
+def test_headline_measures_against_the_mcu_or_the_tighter_limit(mcu: McuConfig, summary: Mapping[str, Any]) -> None:
+    rows = {row.key: row for row in headline(summary, mcu)}
+    assert set(rows) == {metric.key for metric in METRICS}
+    assert rows["flash_bytes"].share == pytest.approx(61_240 / 1_048_576)
+    assert rows["sram_bytes"].budget == "320.0 KB"
+    assert rows["latency_ms"].share is None
+    assert all(row.fits for row in rows.values())
+    limited = {row.key: row for row in headline(summary, mcu, {"latency_ms": 3.0, "flash_bytes": 65_536})}
+    assert not limited["latency_ms"].fits
+    assert limited["flash_bytes"].fits
+    assert limited["flash_bytes"].budget == "64.0 KB"
+
+
+def test_origins_can_be_replaced(mcu: McuConfig, summary: Mapping[str, Any]) -> None:
+    rows = {row.key: row for row in headline(summary, mcu, obtained={"latency_ms": "measured on a {mcu} board"})}
+    assert rows["latency_ms"].obtained == "measured on a STM32F746 board"
+    assert rows["cycles"].obtained.startswith("simulated")
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium is installed")
+def test_figures_are_drawn_and_tables_sort_in_a_browser(inputs: ReportInputs, tmp_path: Path) -> None:
+    path = tmp_path / "index.html"
+    write_report(inputs, path)
+    click = '<script>document.querySelectorAll("table.sortable th button")[8].click()</script>'
+    path.write_text(path.read_text().replace("</body>", f"{click}</body>"))
+    dom = subprocess.run(
+        [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=8000", "--dump-dom",
+        path.as_uri()], capture_output=True, text=True, timeout=60, check=True,
+    ).stdout  # fmt: skip
+    assert dom.count('class="main-svg"') >= 8
+    body = re.search(r'<table class="layers sortable">.*?<tbody>(.*?)</tbody>', dom, re.DOTALL)
+    assert body
+    cells = [re.findall(r"<td([^>]*)>", row)[8] for row in body[1].split("<tr>")[1:]]
+    cycles = [float(cell.split('data-value="')[1].split('"')[0]) for cell in cells]
+    assert cycles == sorted(cycles, reverse=True)
+    assert len(cycles) == len(inputs.layers)
