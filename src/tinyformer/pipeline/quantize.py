@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 
-from tinyformer.compression.export import to_float_onnx
+from tinyformer.compression.export import batchnorms, build_float_onnx
+from tinyformer.compression.folding import fold_batchnorm
 from tinyformer.compression.onnx_runs import accuracy
 from tinyformer.compression.quantize import quantize
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import load_splits
-from tinyformer.nets.subnet import Subnet
+from tinyformer.nets.blocks import BATCHNORM_EPSILON
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_genome
 from tinyformer.pipeline.stage import Stage, run_stage
@@ -26,10 +28,9 @@ def quantize_stage(stage: Stage) -> Mapping[str, Any]:
     genome = read_genome(artifacts.SUBNET_SPEC)
     weights = load_weights(artifacts.SUBNET)
     verify_plan(weights, genome.plan)
-    subnet = Subnet(genome.subnet)
-    subnet.load_state_dict(weights)
     splits = load_splits(artifacts.PROCESSED / config.data.name)
-    float_model = to_float_onnx(subnet)
+    parameters = fold_batchnorm(weights, batchnorms(genome.subnet), BATCHNORM_EPSILON)
+    float_model = build_float_onnx(genome.subnet, parameters)
     model = quantize(float_model, normalize(splits.calibration.images).numpy(), config.quantization)
     artifacts.MODEL.write_bytes(model.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(artifacts.MODEL))
@@ -39,6 +40,8 @@ def quantize_stage(stage: Stage) -> Mapping[str, Any]:
         "accuracy_float": accuracy(float_model, test_images, splits.test.labels),
         "accuracy_onnxruntime": accuracy(model, test_images, splits.test.labels),
         "block_sparsity": block_sparsity(weights, genome.subnet, genome.plan),
+        "params": sum(array.size for array in parameters.values()),
+        "params_nonzero": sum(int(np.count_nonzero(array)) for array in parameters.values()),
         "model_bytes": artifacts.MODEL.stat().st_size,
     }
 

@@ -1,0 +1,56 @@
+"""Stage ``finetune``: prune the winner of the search and train what remains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from tinyformer.compression.finetune import finetune
+from tinyformer.data.splits import load_splits
+from tinyformer.nets.spec import LayerSparsity
+from tinyformer.nets.supernet import Supernet, extract
+from tinyformer.pipeline import artifacts
+from tinyformer.pipeline.documents import read_genome, read_supernet_spec
+from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.sparsenas.pruning import Masks, block_sparsity, make_masks
+from tinyformer.training.checkpoint import load_weights, save_weights
+
+
+def finetune_stage(stage: Stage) -> Mapping[str, Any]:
+    """Write ``subnet.safetensors``, exactly sparse, and the training curve."""
+    config = stage.config
+    processed = artifacts.PROCESSED / config.data.name
+    genome = read_genome(artifacts.SUBNET_SPEC)
+    supernet = Supernet(read_supernet_spec(artifacts.SUPERNET_SPEC))
+    supernet.load_state_dict(load_weights(artifacts.SUPERNET))
+
+    def prune(state: Mapping[str, Tensor], share: float) -> Masks:
+        plan = {name: LayerSparsity(layer.block, layer.ratio * share) for name, layer in genome.plan.items()}
+        return make_masks(state, plan, config.sparsity.criterion)
+
+    tuned = finetune(
+        extract(supernet, genome.subnet),
+        prune,
+        load_splits(processed).without_test(),
+        config.data,
+        config.finetune,
+        config.trainer,
+        seed=config.seed,
+        checkpoints=stage.checkpoints(
+            ("seed", "data", "finetune", "trainer"),
+            (processed, artifacts.SUPERNET_SPEC, artifacts.SUPERNET, artifacts.SUBNET_SPEC),
+        ),
+        supernet=supernet,
+        on_metrics=stage.log,
+    )
+    state = tuned.subnet.state_dict()
+    save_weights(artifacts.SUBNET, state)
+    stage.write_history()
+    stage.run.add_artifact(artifacts.SUBNET, f"{config.experiment}-subnet", "weights")
+    return {**tuned.metrics, "block_sparsity": block_sparsity(state, genome.subnet, genome.plan)}
+
+
+if __name__ == "__main__":
+    run_stage("finetune", finetune_stage)

@@ -1,0 +1,107 @@
+"""Stage ``report``: the headline metrics, one page with everything, and the summary run of the experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tinyformer.pipeline import artifacts
+from tinyformer.pipeline.documents import read_json
+from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.report.html import write_report
+from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, ParetoPoint, ReportInputs
+from tinyformer.tracking.metrics import write_metrics
+from tinyformer.tracking.summary import publish_summary
+
+_FROM_STAGES = {
+    "quantize": ("accuracy_float", "params", "params_nonzero", "block_sparsity"),
+    "codegen": ("macs",),
+    "deploy": (
+        "accuracy_int8", "agreement_onnxruntime", "flash_bytes", "sram_bytes", "instructions", "cycles", "latency_ms",
+        "bit_exact_images_host", "bit_exact_images_mcu",
+    ),
+}  # fmt: skip
+
+
+def report(stage: Stage) -> Mapping[str, Any]:
+    """Write ``summary.json`` and ``report/index.html``; publish the summary run."""
+    config = stage.config
+    summary: dict[str, Any] = {
+        "experiment": config.experiment,
+        "dataset": config.data.name,
+        "mcu": config.mcu.name,
+        "seed": config.seed,
+    }
+    for name, keys in _FROM_STAGES.items():
+        metrics = read_json(artifacts.metrics(name))
+        summary |= {key: metrics[key] for key in keys}
+    parameters = config.model_dump(mode="json")
+    pareto = read_json(artifacts.PARETO)
+    write_report(
+        ReportInputs(
+            summary=summary,
+            mcu=config.mcu,
+            pareto=_pareto(pareto),
+            training={
+                "Supernet": read_json(artifacts.history("train_supernet")),
+                "Fine-tuning": read_json(artifacts.history("finetune")),
+            },
+            layers=read_json(artifacts.DEPLOY / "layers.json"),
+            arena=_arena(read_json(artifacts.FIRMWARE / "memory_plan.json")),
+            configuration={name: section for name, section in parameters.items() if isinstance(section, dict)},
+            limits=pareto["limits"],
+        ),
+        artifacts.REPORT / "index.html",
+    )
+    write_metrics(artifacts.SUMMARY, summary)
+    publish_summary(
+        config.tracking,
+        experiment=config.experiment,
+        parameters=parameters,
+        metrics=summary,
+        directory=artifacts.WANDB,
+        inputs={
+            f"{config.experiment}-model": (artifacts.MODEL, "model"),
+            f"{config.experiment}-firmware": (artifacts.FIRMWARE, "firmware"),
+        },
+        artifacts={f"{config.experiment}-report": (artifacts.REPORT, "report")},
+    )
+    return summary
+
+
+def _pareto(pareto: Mapping[str, Any]) -> list[ParetoPoint]:
+    front = {point["id"] for point in pareto["front"]}
+    return [
+        ParetoPoint(
+            accuracy=point["accuracy"],
+            flash_bytes=point["flash_bytes"],
+            sram_bytes=point["sram_bytes"],
+            latency_ms=point["latency_ms"],
+            block_sparsity=point["block_sparsity"],
+            chosen=point["id"] == pareto["winner"]["id"],
+            front=point["id"] in front,
+            label=point["id"][:8],
+        )
+        for point in pareto["evaluated"]
+    ]
+
+
+def _arena(plan: Mapping[str, Any]) -> ArenaPlan:
+    return ArenaPlan(
+        arena_bytes=plan["arena_bytes"],
+        steps=plan["steps"],
+        buffers=[
+            ArenaBuffer(
+                name=placement["name"],
+                offset=placement["offset"],
+                bytes=placement["size"],
+                first=placement["first"],
+                last=placement["last"],
+            )
+            for placement in plan["placements"]
+        ],
+    )
+
+
+if __name__ == "__main__":
+    run_stage("report", report)
