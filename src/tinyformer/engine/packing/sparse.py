@@ -21,6 +21,12 @@ PASS = 32
 SPARE_WORDS = 5
 """Words of the stream beside its records."""
 
+_WORTHWHILE = 0.95
+"""Fraction of the weights up to which storing and multiplying only blocks beats the dense kernel."""
+
+_EQUAL = 1.03
+"""Ratio of products up to which two block shapes count as equally fast."""
+
 
 def _record_words(pairs: int) -> int:
     """Words of a row pair with that many 2 x 2 blocks in the expanded stream."""
@@ -34,14 +40,19 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     if op.requantization.shift or not admits(op, tensors[op.output]):
         return []
     flat = op.weights.reshape(len(op.weights), -1)
-    found = []
+    found: list[tuple[int, Implementation]] = []
     for block in BLOCKS:
         if block[0] == 1 or block[0] > len(flat):
             continue
-        implementation = _implement(op, tensors, encode(flat, block), limit)
-        if implementation is not None:
-            found.append(implementation)
-    return sorted(found, key=lambda implementation: implementation.constant_bytes)
+        matrix = encode(flat, block)
+        pairs = matrix.weights.size // 4
+        implementation = _implement(op, tensors, matrix, limit)
+        if implementation is not None and pairs <= _WORTHWHILE * flat.size / 4:
+            found.append((pairs, implementation))
+    # The time is that of the pairs; among equals, the smallest.
+    least = min((pairs for pairs, _ in found), default=0)
+    found.sort(key=lambda item: (max(item[0], _EQUAL * least), item[1].constant_bytes))
+    return [implementation for _, implementation in found]
 
 
 def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatrix, limit: int) -> Implementation | None:
