@@ -27,12 +27,22 @@ _logger = logging.getLogger(__name__)
 class Checkpoints(pl.Callback):
     """Saves the trainer's state in ``directory`` after every epoch, and every ``every_steps`` batches within one.
 
-    Place it after the callbacks whose work a resumed run must not repeat.
+    A run resumed within an epoch goes on with the batch after the last one trained, provided that its batches are
+    :class:`ResumableBatches`. Place it after the callbacks whose work a resumed run must not repeat.
     """
 
     def __init__(self, directory: Path, every_steps: int | None = None) -> None:
         self.directory = directory
         self.every_steps = every_steps
+        self._position = 0
+        """Batches of the current epoch that the checkpoint has seen; 0 at its end."""
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell the batches where to go on; Lightning would do so only if nothing had asked for them before."""
+        if self._position:
+            batches = trainer.train_dataloader
+            assert isinstance(batches, ResumableBatches)
+            batches.skip(self._position)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -40,13 +50,22 @@ class Checkpoints(pl.Callback):
         """Save in the midst of an epoch; its last batch is followed by the save at its end."""
         last = batch_idx + 1 == trainer.num_training_batches
         if self.every_steps and (batch_idx + 1) % self.every_steps == 0 and not last:
-            self._save(trainer)
+            self._save(trainer, batch_idx + 1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save at the end of an epoch."""
-        self._save(trainer)
+        self._save(trainer, 0)
 
-    def _save(self, trainer: pl.Trainer) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """The position within the epoch."""
+        return {"position": self._position}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of :meth:`state_dict`."""
+        self._position = state_dict["position"]
+
+    def _save(self, trainer: pl.Trainer, position: int) -> None:
+        self._position = position
         newest = self.directory / _NEWEST
         if trainer.is_global_zero and newest.exists():
             newest.replace(self.directory / _PREVIOUS)
@@ -78,34 +97,27 @@ def newest_checkpoint(directory: Path, key: str) -> Path | None:
 
 
 class ResumableBatches:
-    """The batches of an epoch, continued where a checkpoint was taken; Lightning saves and restores the position."""
+    """The batches of an epoch, of which the first may be left out."""
 
     def __init__(self, batches: EpochBatches) -> None:
         self.batches = batches
-        self._position = 0
-        self._start = 0
+        self._skipped = 0
 
     @property
     def sampler(self) -> EpochBatches:
         """Lightning looks here for ``set_epoch``."""
         return self.batches
 
+    def skip(self, count: int) -> None:
+        """Let the next epoch to be iterated start with batch ``count``; later ones are whole."""
+        self._skipped = count
+
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        self._position, self._start = self._start, 0
-        for batch in islice(self.batches, self._position, None):
-            self._position += 1
-            yield batch
-
-    def state_dict(self) -> dict[str, int]:
-        """Batches delivered in this epoch."""
-        return {"position": self._position}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Let the next iteration start at the saved position."""
-        self._start = state["position"]
+        start, self._skipped = self._skipped, 0  # read when the first batch is asked for
+        yield from islice(self.batches, start, None)
 
 
 class ResumableData(ImageDataModule):

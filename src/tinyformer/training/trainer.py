@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -40,6 +41,7 @@ def build_trainer(
     gradients together (0: no bound). Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
     """
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banner about the hardware
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
     bar: list[pl.Callback] = [RichProgressBar(leave=False)] if config.progress_bar else []
     try:
         return pl.Trainer(
