@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.outputs import input_rows, output_bytes, split_outputs
 from tinyformer.engine.package_files import open_package
 from tinyformer.errors import TinyFormerError
+from tinyformer.ir.graph import Int8Array
 from tinyformer.mcu.linker_script import LinkRegion, sram_runs
+from tinyformer.mcu.simulator import SimulationResult, Simulator
 from tinyformer.mcu.toolchain import link_firmware
 
 _LINE = 32
@@ -62,3 +70,72 @@ def arena_region(mcu: McuConfig, stack_bytes: int, arena_bytes: int) -> LinkRegi
 
 def _round_up(address: int) -> int:
     return -(-address // _LINE) * _LINE
+
+
+@dataclass(frozen=True)
+class FirmwareRun:
+    """What the firmware did with N images."""
+
+    outputs: list[Int8Array]
+    """Each output as (N, ...)."""
+
+    result: SimulationResult
+    """The whole run, start-up and input and output included."""
+
+    cycles: float
+    """Of one inference, on average over the images; 0 without the cycle model."""
+
+    instructions: float
+    """Of one inference, on average over the images."""
+
+    layer_cycles: dict[int, float]
+    """Of one inference, by number of the layer."""
+
+    stack_bytes: int
+    """Most that the stack ever held."""
+
+
+def run_firmware(
+    elf: Path,
+    mcu: McuConfig,
+    images: Int8Array,
+    *,
+    directory: Path,
+    mode: Literal["timing", "functional"] = "timing",
+) -> FirmwareRun:
+    """Run ``images`` (N, H, W, C) through a firmware of :func:`build_firmware` on the simulated ``mcu``.
+
+    Args:
+        elf: the firmware.
+        mcu: the microcontroller that it was built for.
+        images: INT8 input, at least one image.
+        directory: the package that it was built from.
+        mode: ``functional`` gives outputs and instructions, several times faster than with cycles.
+
+    Raises:
+        TinyFormerError: the firmware did not end by itself, with status 0 and an output for every image; the message
+            says what happened and where.
+    """
+    package = open_package(directory)
+    rows = input_rows(package, images)
+    result = Simulator(mcu, mode).run(elf, stdin=rows.tobytes())
+    size = output_bytes(package)
+    if not result.ok or len(result.stdout) != len(rows) * size:
+        reason = str(result.fault) if result.fault else result.reason.name.lower().replace("_", " ")
+        raise TinyFormerError(
+            f"The firmware {elf.name} failed on {mcu.name} with status {result.exit_code} ({reason}) after"
+            f" {len(result.stdout) // size} of {len(rows)} images."
+        )
+    layers: Counter[int] = Counter()
+    for layer in result.layers:
+        layers[layer.layer] += layer.cycles
+    invoke = [function for function in result.functions if function.name == f"{package.name}_invoke"]
+    model = [*result.layers, *invoke]
+    return FirmwareRun(
+        outputs=split_outputs(package, np.frombuffer(result.stdout, np.int8).reshape(len(rows), size)),
+        result=result,
+        cycles=sum(part.cycles for part in model) / len(rows),
+        instructions=sum(part.instructions for part in model) / len(rows),
+        layer_cycles={number: cycles / len(rows) for number, cycles in sorted(layers.items())},
+        stack_bytes=result.stack_bytes,
+    )
