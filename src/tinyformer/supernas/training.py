@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pytorch_lightning as pl
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
@@ -24,7 +23,6 @@ from tinyformer.config.train import TrainConfig
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import Split, Splits
-from tinyformer.errors import TinyFormerError
 from tinyformer.nets.blocks import initialize
 from tinyformer.nets.spec import SubnetSpec
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
@@ -33,8 +31,8 @@ from tinyformer.nets.supernet_spec import SupernetSpec
 from tinyformer.supernas.paths import training_paths, validation_paths
 from tinyformer.training.averaging import WeightAverage
 from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
+from tinyformer.training.module import TrainingModule
 from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
-from tinyformer.training.schedule import build_optimizer, parameter_groups
 from tinyformer.training.trainer import build_trainer, threads
 
 Batch = tuple[Tensor, Tensor]
@@ -90,30 +88,25 @@ def train_supernet(
     return TrainedSupernet(module.supernet.cpu().eval(), recorder.last)
 
 
-class SupernetModule(pl.LightningModule):
+class SupernetModule(TrainingModule):
     """One training step, and the validation of paths, as Lightning calls them."""
 
     def __init__(
         self, spec: SupernetSpec, config: TrainConfig, train: Split, *, seed: int, channels_last: bool
     ) -> None:
-        super().__init__()
+        super().__init__(config, "train", channels_last=channels_last)
         self.supernet = Supernet(spec)
         initialize(self.supernet, torch.Generator().manual_seed(seed))
         self.config = config
         self.seed = seed
         self._train_split = train
-        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self._validated: dict[str, Subnet] = {}
-        self._correct: dict[str, Tensor] = {}
-        self._images = 0
-        self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of the step's paths, averaged."""
-        x, y = self._input(batch[0]), batch[1]
         paths = training_paths(self.supernet.spec, self.config, self.seed, self.global_step)
-        loss = path_loss(self.supernet, paths, x, y, self.config)
-        self._log_loss(loss, batch_idx)
+        loss = path_loss(self.supernet, paths, self.images(batch[0]), batch[1], self.config)
+        self.log_loss(loss, batch_idx)
         return loss
 
     def on_validation_epoch_start(self) -> None:
@@ -122,7 +115,7 @@ class SupernetModule(pl.LightningModule):
         rng = np.random.default_rng(self.seed)
         count = config.recalibration_batches * config.batch_size
         rows = rng.permutation(len(self._train_split))[:count]
-        images = self._input(normalize(self._train_split.images[rows]).to(self.device))
+        images = self.images(normalize(self._train_split.images[rows]).to(self.device))
         paths = validation_paths(self.supernet.spec, config, self.seed)
         self._validated = {name: extract(self.supernet, path).to(self.device) for name, path in paths.items()}
         for subnet in self._validated.values():
@@ -131,7 +124,7 @@ class SupernetModule(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Log the accuracy of each path; Lightning averages over the images."""
-        x, y = self._input(batch[0]), batch[1]
+        x, y = self.images(batch[0]), batch[1]
         hits = {name: (subnet(x).argmax(dim=1) == y).float().mean() for name, subnet in self._validated.items()}
         hits["mean"] = torch.stack(list(hits.values())).mean()
         metrics = {f"val_accuracy_{name}": accuracy for name, accuracy in hits.items()}
@@ -142,39 +135,8 @@ class SupernetModule(pl.LightningModule):
         self._validated = {}
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW or SGD under a warmed-up cosine, advanced every step."""
-        config = self.config
-        steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = build_optimizer(
-            config.optimizer,
-            parameter_groups(self.supernet, config.weight_decay),
-            config.learning_rate,
-            steps,
-            config.warmup_epochs * steps / config.epochs,
-        )
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _input(self, x: Tensor) -> Tensor:
-        return x.to(memory_format=self._memory_format)
-
-    def _log_loss(self, loss: Tensor, batch_idx: int) -> None:
-        """Log the epoch's mean loss with its last batch.
-
-        The sum is a buffer, because it must survive a resume within the epoch and what Lightning averages does not.
-        """
-        loss_sum: Tensor = self.get_buffer("loss_sum")
-        if batch_idx == 0:
-            loss_sum.zero_()
-        loss_sum += loss.detach()
-        batches = int(self.trainer.num_training_batches)
-        if batch_idx + 1 == batches:
-            mean = loss_sum / batches
-            if not torch.isfinite(mean):
-                raise TinyFormerError(
-                    f"The supernet's training diverged in epoch {self.current_epoch + 1} (its loss is not a number); "
-                    f"lower train.learning_rate ({self.config.learning_rate}) or set train.gradient_clip."
-                )
-            self.log("train_loss", mean.float(), on_step=False, on_epoch=True, sync_dist=True)
+        """Over all shared weights."""
+        return self.optimization(self.supernet)
 
 
 def path_loss(supernet: Supernet, paths: Sequence[SubnetSpec], x: Tensor, y: Tensor, config: TrainConfig) -> Tensor:
