@@ -190,9 +190,12 @@ def pruning_share(epoch: int, epochs: int) -> float:
 
 
 def distillation_loss(logits: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """Cross-entropy of softened predictions; gradients keep their size whatever the ``temperature`` (Hinton et al.)."""
-    soft = (target / temperature).softmax(dim=1)
-    return F.cross_entropy(logits / temperature, soft) * temperature**2
+    """KL divergence of softened predictions; gradients keep their size whatever the ``temperature`` (Hinton et al.)."""
+    predicted, wanted = (values / temperature for values in (logits, target))
+    divergence = F.kl_div(
+        predicted.log_softmax(dim=1), wanted.log_softmax(dim=1), reduction="batchmean", log_target=True
+    )
+    return divergence * temperature**2
 
 
 def _teacher(student: Subnet, supernet: Supernet | None, config: FinetuneConfig) -> Subnet | None:
