@@ -299,6 +299,10 @@ def test_a_killed_run_reads_back_up_to_the_tear(tmp_path: Path) -> None:
         assert not torn.complete
         assert torn.history == whole.history[: len(torn.history)]
     assert torn.config == PARAMETERS
+    path.write_bytes(content[:60000] + bytes(2000) + content[62000:])
+    assert not read_run(path).complete
+    path.write_bytes(content[:60000] + b"\xff" * 2000 + content[62000:])
+    assert len(read_run(path).history) < 2000
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:

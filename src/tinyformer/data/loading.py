@@ -25,7 +25,7 @@ _GREY = 128
 def normalize(images: NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
     """uint8 (N, H, W, C) to float32 (N, C, H, W): ``(pixel - 128) / 128``. In memory the result is channels-last."""
     pixels = torch.as_tensor(images)
-    return pixels.permute(0, 3, 1, 2).float().sub_(_GREY).div_(_GREY)
+    return pixels.permute(0, 3, 1, 2).to(torch.float32, copy=True).sub_(_GREY).div_(_GREY)
 
 
 class EpochBatches:
@@ -113,7 +113,7 @@ def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rn
     """
     if not padding and not flip:
         return images
-    batch, height, width, _ = images.shape
+    batch, height, width, channels = images.shape
     offsets = _on(rng.integers(-padding, padding + 1, size=(2, batch, 1)), images)
     mirrored = _on(rng.random((batch, 1)) < (0.5 if flip else 0.0), images)
     rows = torch.arange(height, device=images.device) + offsets[0]
@@ -121,7 +121,11 @@ def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rn
     columns = torch.where(mirrored, width - 1 - columns, columns) + offsets[1]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
     rows, columns = _mirror(rows, height), _mirror(columns, width)
-    moved = images[torch.arange(batch, device=images.device)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    first_rows = torch.arange(batch, device=images.device)[:, None] * height
+    pixels = ((first_rows + rows)[:, :, None] * width + columns[:, None, :]).flatten()
+    moved = (
+        images.reshape(-1, channels).index_select(0, pixels).reshape(images.shape)
+    )  # several times faster than [...]
     return moved * inside[..., None] if fill == "black" else moved
 
 

@@ -49,10 +49,11 @@ def read_runs(directory: Path) -> list[OfflineRun]:
 
 
 def read_run(path: Path) -> OfflineRun:
-    """The run recorded in ``path``, a .wandb file or its directory; a torn tail (a killed stage) is left out.
+    """The run recorded in ``path``, a .wandb file or its directory; a torn or damaged tail is left out.
 
     Raises TinyFormerError where there is no such file or it is of another kind.
     """
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # noqa: PLC0415
     from wandb.proto.wandb_internal_pb2 import Record  # type: ignore[attr-defined]  # noqa: PLC0415  (slow to import)
 
     files = sorted(path.glob("run-*.wandb")) if path.is_dir() else [path]
@@ -64,7 +65,10 @@ def read_run(path: Path) -> OfflineRun:
     run = OfflineRun()
     for data in _records(content):
         record = Record()
-        record.ParseFromString(data)
+        try:
+            record.ParseFromString(data)
+        except DecodeError:
+            break
         _apply(run, record)
     for internal in (run.config, run.summary):
         internal.pop("_wandb", None)
