@@ -21,11 +21,20 @@ PASS = 32
 SPARE_WORDS = 5
 """Words of the stream beside its records."""
 
-_WORTHWHILE = 0.95
+WORTHWHILE = 0.95
 """Fraction of the weights up to which storing and multiplying only blocks beats the dense kernel."""
 
 _EQUAL = 1.03
 """Ratio of products up to which two block shapes count as equally fast."""
+
+
+def stream_words(row_pairs: int, pairs: int) -> int:
+    """Words that hold the expanded records of ``row_pairs`` row pairs with ``pairs`` 2 x 2 blocks in all.
+
+    An upper bound that does not depend on how the blocks are spread over the rows, so that the memory which a network
+    needs is known before its weights are.
+    """
+    return 3 * pairs + 6 * row_pairs + pairs // PASS + SPARE_WORDS
 
 
 def _record_words(pairs: int) -> int:
@@ -47,7 +56,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         matrix = encode(flat, block)
         pairs = matrix.weights.size // 4
         implementation = _implement(op, tensors, matrix, limit)
-        if implementation is not None and pairs <= _WORTHWHILE * flat.size / 4:
+        if implementation is not None and pairs <= WORTHWHILE * flat.size / 4:
             found.append((pairs, implementation))
     # The time is that of the pairs; among equals, the smallest.
     least = min((pairs for pairs, _ in found), default=0)
@@ -62,7 +71,7 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     pairs = block_columns * columns // 2
     records = np.array([_record_words(count * columns // 2) for count in matrix.counts.tolist()]) * (rows // 2)
     fixed = 4 * TILE_PIXELS * pairs + (x.shape[-1] if x.shape[-1] % 4 == 0 else 8 * pairs)
-    most = min((limit - fixed) // 4, int(records.sum()) + SPARE_WORDS)
+    most = min((limit - fixed) // 4, stream_words(len(records) * rows // 2, matrix.weights.size // 4))
     if most < records.max() + SPARE_WORDS:
         return None
     first_outputs = block_row_starts(matrix.outputs, rows)[matrix.order]
