@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyformer.engine.packing import dense, portable, sparse
+from tinyformer.engine.packing import dense, depthwise, portable, sparse
 from tinyformer.engine.packing.description import Implementation, Kernel
 from tinyformer.ir.graph import Op, Tensor
 
@@ -15,7 +15,7 @@ KERNEL_DIRECTORY = Path(__file__).parent.parent / "kernels"
 HEADERS = ("tf_prefix.h", "tf_name.h", "tf_kernels.h", "tf_requantize.h", "tf_simd.h", "tf_rows.h", "tf_sparse_index.h")
 """Headers that go with any kernel; ``tf_kernels.h`` is the one a caller includes."""
 
-KERNELS: tuple[Kernel, ...] = (sparse.KERNEL, dense.KERNEL, *portable.KERNELS)
+KERNELS: tuple[Kernel, ...] = (sparse.KERNEL, dense.KERNEL, depthwise.KERNEL, *portable.KERNELS)
 
 
 def implementations(op: Op, tensors: Mapping[str, Tensor], scratch_limit: int) -> list[Implementation]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tinyformer.ir.arithmetic import accumulator_range, fits_int32
 from tinyformer.ir.blocks import to_blocks
-from tinyformer.ir.graph import Conv2D, Tensor
+from tinyformer.ir.graph import Conv2D, DepthwiseConv2D, Tensor
 
 TILE_PIXELS = 4
 """Output pixels that the matrix kernels compute at a time."""
@@ -51,11 +51,12 @@ def admits(op: Conv2D, y: Tensor) -> bool:
     return op.groups == 1 and pixels >= TILE_PIXELS and len(op.weights) >= 2 and shift_folds(op)
 
 
-def shift_folds(op: Conv2D) -> bool:
+def shift_folds(op: Conv2D | DepthwiseConv2D) -> bool:
     """Whether the requantization's shift can be applied to the weights: int16 holds them, and nothing saturates."""
     shift = op.requantization.shift
     largest = int(np.abs(op.weights.astype(np.int32)).max(initial=0))
-    low, high = accumulator_range(op.weights, op.bias)
+    outputs_first = op.weights if isinstance(op, Conv2D) else np.moveaxis(op.weights, -1, 0)
+    low, high = accumulator_range(outputs_first, op.bias)
     fits = (largest << shift) < 2**15 and fits_int32((low << shift, high << shift))
     return shift == 0 or (shift <= LARGEST_WEIGHT_SHIFT and fits)
 

@@ -1,0 +1,66 @@
+"""Packing for ``tf_depthwise_rows``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.portable import window_fields
+from tinyformer.engine.packing.rows import shift_folds
+from tinyformer.ir import graph as ir
+from tinyformer.ir.graph import Op, Tensor
+
+SOURCES = ("tf_depthwise_rows.c",)
+
+_GROUPS = (32, 16, 8, 4)
+"""Channels widened at a time, best first: 32 are a line of the data cache."""
+
+_LEAST_BAND = 4
+"""Output rows of a band below which fewer channels at a time are better: neighbouring bands widen rows twice."""
+
+
+def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
+    assert isinstance(op, ir.DepthwiseConv2D)
+    x, y = tensors[op.inputs[0]], tensors[op.output]
+    height, width, channels = op.weights.shape
+    stride = op.stride[0]
+    if op.stride not in ((1, 1), (2, 2)) or op.dilation != (1, 1) or width not in (3, 5, 7) or not shift_folds(op):
+        return []
+    pairs = -(-height // 2)
+    out_height, out_width = y.shape[1:3]
+    line = (max(out_width, 4) - 1) * stride + width
+
+    def scratch(group: int, band: int) -> int:
+        lines = ((band - 1) * stride + 2 * pairs - 2) // stride + 1
+        return group * (4 * lines * line + 8 + 4 * pairs * width + 1)
+
+    whole = -(-channels // 4) * 4
+    fitting = [
+        (group, band)
+        for group in (min(group, whole) for group in _GROUPS)
+        for band in range(out_height, 0, -1)
+        if scratch(group, band) <= limit and (group == 4 or band >= min(_LEAST_BAND, out_height))
+    ]
+    if not fitting:
+        return []
+    group, band = fitting[0]
+    band = -(-out_height // -(-out_height // band))  # as many bands, of equal size
+    padded = np.zeros((2 * pairs, width, channels), np.int8)
+    padded[:height] = op.weights
+    words = padded.reshape(pairs, 2, width, channels).transpose(3, 0, 2, 1)
+    r = op.requantization
+    multipliers = np.broadcast_to(r.multipliers, channels)
+    fields: dict[str, FieldValue] = {
+        **window_fields(op, (height, width), x, y),
+        "group_channels": group, "band_rows": band,
+        "weights": Constant(np.ascontiguousarray(words).reshape(-1)),
+        "channels": Constant(np.stack([op.bias << r.shift, multipliers], axis=1).astype(np.int32).reshape(-1)),
+        "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
+    }  # fmt: skip
+    call = Call("depthwise_rows", "tf_depthwise_rows_params", fields)
+    return [Implementation("depthwise_rows", SOURCES, (call,), scratch(group, band), encoding="dense")]
+
+
+KERNEL = Kernel("depthwise_rows", (ir.DepthwiseConv2D,), SOURCES, _pack)
