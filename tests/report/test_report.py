@@ -127,6 +127,13 @@ def test_pareto_figure_tells_chosen_front_and_dominated_apart(inputs: ReportInpu
     assert areas == pytest.approx([value / largest for value in flash], abs=0.06)
 
 
+def test_a_single_point_without_figures_of_size_is_drawn() -> None:
+    point = {"accuracy": 0.5, "latency_ms": 1.0, "flash_bytes": 0, "sram_bytes": 0, "chosen": True}
+    figure = pareto_figure([point], {"latency_ms": None})
+    assert [trace["name"] for trace in figure["data"]] == ["chosen"]
+    assert "shapes" not in figure["layout"]
+
+
 def test_training_figures_keep_every_metric_and_skip_missing_epochs() -> None:
     history = [{"epoch": 0, "train_loss": 1.0}, {"epoch": 1, "train_loss": 0.5, "val_accuracy": 0.7, "lr": 0.1}]
     panels = dict(training_figures(history))
@@ -162,6 +169,9 @@ def test_headline_measures_against_the_mcu_or_the_tighter_limit(mcu: McuConfig, 
     assert not limited["latency_ms"].fits
     assert limited["flash_bytes"].fits
     assert limited["flash_bytes"].budget == "64.0 KB"
+    unlimited = {row.key: row for row in headline(summary, mcu, {"latency_ms": None, "flash_bytes": None})}
+    assert unlimited["latency_ms"].share is None
+    assert unlimited["flash_bytes"].budget == "1.00 MB", "the MCU's own size stays a limit"
 
 
 def test_origins_can_be_replaced(mcu: McuConfig, summary: Mapping[str, Any]) -> None:

@@ -18,11 +18,11 @@ _MAX_MARKER, _MIN_MARKER = 34, 8
 FigureJson = dict[str, Any]
 
 
-def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float]) -> FigureJson:
+def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | None]) -> FigureJson:
     """Accuracy over latency; a point's area is its flash. The chosen sub-network is ringed, limits on latency are
     drawn."""
     figure = go.Figure()
-    largest = max(point["flash_bytes"] for point in points)
+    largest = max(point["flash_bytes"] for point in points) or 1
     groups = (
         ("evaluated", PALETTE[7], 0.45, [p for p in points if not p.get("front", True) and not p.get("chosen")]),
         ("Pareto front", PALETTE[0], 0.75, [p for p in points if p.get("front", True) and not p.get("chosen")]),
@@ -45,8 +45,8 @@ def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float]) ->
             text=[_describe(point) for point in members],
             hovertemplate="%{text}<extra></extra>",
         )
-    if "latency_ms" in limits:
-        figure.add_vline(x=limits["latency_ms"], line={"dash": "dot", "width": 1.5, "color": PALETTE[4]})
+    if (limit := limits.get("latency_ms")) is not None:
+        figure.add_vline(x=limit, line={"dash": "dot", "width": 1.5, "color": PALETTE[4]})
     figure.update_layout(xaxis_title="latency, ms", yaxis_title="accuracy (validation)", yaxis_tickformat=".1%")
     figure.update_layout(height=420, legend={"orientation": "h", "y": 1.08, "x": 0}, legend_itemsizing="constant")
     return _finish(figure)

@@ -71,12 +71,13 @@ class HeadlineRow:
 def headline(
     summary: Mapping[str, Any],
     mcu: McuConfig,
-    limits: Mapping[str, float] | None = None,
+    limits: Mapping[str, float | None] | None = None,
     obtained: Mapping[str, str] | None = None,
 ) -> list[HeadlineRow]:
     """Rows for every known figure that ``summary`` holds. ``limits`` replace or add to the MCU's flash and SRAM
     sizes."""
-    budgets: dict[str, float] = {"flash_bytes": mcu.flash_bytes, "sram_bytes": mcu.sram_bytes, **(limits or {})}
+    known_limits = {key: limit for key, limit in (limits or {}).items() if limit is not None}
+    budgets: dict[str, float] = {"flash_bytes": mcu.flash_bytes, "sram_bytes": mcu.sram_bytes, **known_limits}
     rows = []
     for metric in METRICS:
         value = summary.get(metric.key)

@@ -72,7 +72,7 @@ class ReportInputs:
     arena: ArenaPlan | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)
     """The resolved configuration, by section."""
-    limits: Mapping[str, float] = field(default_factory=dict)
+    limits: Mapping[str, float | None] = field(default_factory=dict)
     """Budgets by key of the summary (``flash_bytes``, ``sram_bytes``, ``latency_ms``) that replace or add to the MCU's
     own."""
     obtained: Mapping[str, str] = field(default_factory=dict)

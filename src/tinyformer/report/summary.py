@@ -18,7 +18,7 @@ from tinyformer.report.headline import headline
 def print_summary(
     summary: Mapping[str, Any],
     mcu: McuConfig,
-    limits: Mapping[str, float] | None = None,
+    limits: Mapping[str, float | None] | None = None,
     console: Console | None = None,
 ) -> None:
     """Print ``summary.json`` as a table against the budgets; figures over budget are red."""
