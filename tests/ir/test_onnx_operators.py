@@ -343,7 +343,8 @@ def attention(m: QdqModel, x: str, tokens: int, width: int, heads: int, *, packe
             m.node("Transpose", [m.node("Reshape", [linear(x, width), constant(0, tokens, heads, head)])], perm=perm)
             for perm in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3])
         )
-    scores = m.operator("Softmax", [m.operator("MatMul", [q, k])], axis=-1)
+    scores = m.operator("Mul", [m.operator("MatMul", [q, k]), m.constant(np.array(head**-0.5, np.float32))])
+    scores = m.operator("Softmax", [scores], axis=-1)
     y = m.node("Transpose", [m.operator("MatMul", [scores, v])], perm=[0, 2, 1, 3])
     return linear(m.node("Reshape", [y, constant(1, tokens, width)]), width)
 

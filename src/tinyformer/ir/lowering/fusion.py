@@ -27,7 +27,9 @@ def fuse(network: Network, problems: Problems) -> None:
             continue
         while (consumer := network.sole_consumer(node.output, network.consumers())) is not None:
             try:
-                absorbed = _absorb_affine(network, node, consumer) or _absorb_clamp(network, node, consumer)
+                absorbed = any(
+                    absorb(network, node, consumer) for absorb in (_absorb_affine, _absorb_factor, _absorb_clamp)
+                )
             except TinyFormerError as problem:
                 problems.add(consumer, str(problem))
                 break
@@ -49,6 +51,23 @@ def _absorb_affine(network: Network, node: Node, consumer: Node) -> bool:
     network.affine[node.output] = affine.scaled(factors).shifted(offsets)
     if consumer.operator == "Add" and node.operator == "Linear":
         node.name = consumer.name
+    network.merge_into_consumer(node, consumer)
+    return True
+
+
+def _absorb_factor(network: Network, node: Node, consumer: Node) -> bool:
+    """The scale of attention scores, applied to a product of activations."""
+    if node.operator != "MatMul" or node.output in network.affine or node.clamp != (-inf, inf):
+        return False
+    if node.output in network.quantization and consumer.output not in network.quantization:
+        return False
+    parameters = channel_affine(network, consumer, len(network.shapes[node.output]) - 1)
+    if parameters is None:
+        return False
+    factors, offsets = parameters
+    if np.any(offsets != 0) or np.any(factors != factors[0]) or factors[0] <= 0:
+        return False
+    node.factor *= float(factors[0])
     network.merge_into_consumer(node, consumer)
     return True
 

@@ -40,7 +40,10 @@ class Constant:
 
 @dataclass(eq=False)
 class Node:
-    """One operator. ``operator`` is the ONNX type; ``clamp`` bounds the real output (a fused ReLU or Clip)."""
+    """One operator. ``operator`` is the ONNX type; ``clamp`` bounds the real output (a fused ReLU or Clip).
+
+    ``factor`` multiplies it before that (a scaled product of activations).
+    """
 
     operator: str
     name: str
@@ -48,6 +51,7 @@ class Node:
     output: str
     attributes: dict[str, Any] = field(default_factory=dict)
     clamp: tuple[float, float] = (-inf, inf)
+    factor: float = 1.0
 
 
 @dataclass

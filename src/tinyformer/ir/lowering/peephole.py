@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from tinyformer.ir import graph as ir
@@ -40,10 +41,16 @@ def _hoist_reshapes(graph: ir.Graph) -> None:
     for op in graph.ops:
         if isinstance(op, ir.Reshape):
             followers.setdefault(op.inputs[0], []).append(op)
-    ordered = list(followers.get(graph.input, []))
+
+    def with_followers(tensor: str) -> Iterator[ir.Op]:
+        for op in followers.get(tensor, []):
+            yield op
+            yield from with_followers(op.output)
+
+    ordered = list(with_followers(graph.input))
     for op in graph.ops:
         if not isinstance(op, ir.Reshape):
-            ordered += [op, *followers.get(op.output, [])]
+            ordered += [op, *with_followers(op.output)]
     graph.ops = ordered
 
 

@@ -35,7 +35,7 @@ def lower_matmul(builder: Builder, node: Node) -> Value:
     if not fits_int32((-k * 255 * 255, k * 255 * 255)):
         raise UnsupportedError("its 32-bit accumulator can overflow: the inner dimension is too long")
     tensor = builder.add_tensor(node.output, stored_shape, y)
-    requant = requantization(x.scale * w.scale / y.scale, y.zero_point, *builder.limits(node))
+    requant = requantization(node.factor * x.scale * w.scale / y.scale, y.zero_point, *builder.limits(node))
     builder.emit(
         ir.BatchMatMul(
             name=node.name,
