@@ -139,6 +139,7 @@ def test_the_summary_run_has_a_fixed_id_and_everything_in_it(tmp_path: Path) -> 
         )
     assert run_id == summary_run_id("Quick start", dict(reversed(PARAMETERS.items())))
     assert run_id.startswith("quick-start-")
+    assert run_id == summary_run_id("Quick start", {**PARAMETERS, "tracking": {"mode": "online"}})
     assert run_id != summary_run_id("Quick start", {**PARAMETERS, "seed": 4})
     runs = read_runs(tmp_path / "wandb")
     assert [run.id for run in runs] == [run_id, run_id]

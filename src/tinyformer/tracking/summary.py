@@ -16,8 +16,12 @@ JOB_TYPE = "summary"
 
 
 def summary_run_id(experiment: str, parameters: Mapping[str, Any]) -> str:
-    """Id of the summary run: the same for the same experiment and configuration, on every machine."""
-    text = json.dumps(parameters, sort_keys=True, default=str)
+    """Id of the summary run: the same for the same experiment and configuration, on every machine.
+
+    The section ``tracking`` does not count: recording offline or online makes no other experiment.
+    """
+    counted = {key: value for key, value in parameters.items() if key != "tracking"}
+    text = json.dumps(counted, sort_keys=True, default=str)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     slug = re.sub(r"[^a-z0-9]+", "-", experiment.lower()).strip("-")[:40]
     return f"{slug}-{digest}"
