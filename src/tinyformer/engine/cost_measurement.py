@@ -1,0 +1,155 @@
+"""Measures a :class:`CostTable`: compiles sample networks with the ordinary compiler and times them in the simulator.
+
+Each layer of each sample is one observation of its kernel.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyformer.config.engine import EngineConfig
+from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.code_size import code_bytes_by_source
+from tinyformer.engine.compiler import CompiledModel, compile_graph
+from tinyformer.engine.cost_features import Features, kernel_key, measured_features
+from tinyformer.engine.cost_samples import samples
+from tinyformer.engine.cost_table import CostTable, fit_cycles
+from tinyformer.engine.elf_sizes import firmware_sizes
+from tinyformer.engine.firmware import build_firmware
+from tinyformer.engine.synthetic import synthetic_graph
+from tinyformer.errors import TinyFormerError
+from tinyformer.ir.graph import Graph
+from tinyformer.mcu.simulator.simulator import Simulator
+
+NAME = "sample"
+"""Name of the sample models."""
+
+
+@dataclass(frozen=True)
+class LayerSample:
+    """What one layer of a sample took; ``parameter_bytes`` is the constants beside those that packing knows of."""
+
+    kernel: str
+    counts: Features
+    cycles: int
+    parameter_bytes: int
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One compiled and simulated model."""
+
+    layers: tuple[LayerSample, ...]
+    cycles: int
+    """All layers of one inference."""
+    flash_bytes: int
+    sram_bytes: int
+    """Arena and reserved stack."""
+    constant_bytes: int
+    """Constants that packing knows of."""
+    code_bytes: dict[str, int]
+    """Code by source file."""
+
+
+def measure(
+    mcu: McuConfig,
+    config: EngineConfig,
+    *,
+    networks: int = 16,
+    seed: int = 0,
+    workers: int = 2,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> CostTable:
+    """Measure the kernels on ``mcu`` with ``networks`` sample networks; deterministic.
+
+    ``on_progress`` is called with how many are done and how many there are. Raises :class:`TinyFormerError` if a sample
+    fails on the simulated microcontroller.
+    """
+    graphs = [synthetic_graph(spec, plan, seed + i, NAME) for i, (spec, plan) in enumerate(samples(networks, seed))]
+    measurements = []
+    with ThreadPoolExecutor(workers) as executor:
+        for measurement in executor.map(lambda graph: measure_graph(graph, mcu, config), graphs):
+            measurements.append(measurement)
+            if on_progress is not None:
+                on_progress(len(measurements), len(graphs))
+    return table_of(mcu.name, measurements)
+
+
+def measure_graph(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Measurement:
+    """Compile ``graph``, link it and run one inference on the simulated ``mcu``."""
+    with tempfile.TemporaryDirectory(prefix="tinyformer-") as directory:
+        model = compile_graph(graph, mcu, config, NAME)
+        elf = build_firmware(model.write(Path(directory) / NAME), mcu)
+        image = np.random.default_rng(0).integers(-128, 128, graph.tensors[graph.input].size).astype(np.int8)
+        run = Simulator(mcu).run(elf, stdin=image.tobytes())
+        if not run.ok:
+            raise TinyFormerError(f"A sample network failed on the simulated {mcu.name}: {run.fault or run.reason}.")
+        sizes = firmware_sizes(elf, mcu, NAME)
+        code = code_bytes_by_source(elf, mcu)
+    cycles = {layer.layer: layer.cycles for layer in run.layers}
+    layers = _layer_samples(model, cycles, sizes.layers)
+    return Measurement(
+        layers=layers,
+        cycles=sum(cycles.values()),
+        flash_bytes=sizes.flash_bytes,
+        sram_bytes=model.plan.arena_bytes + config.stack_bytes,
+        constant_bytes=sum(step.implementation.constant_bytes for step in model.steps),
+        code_bytes=code,
+    )
+
+
+def table_of(mcu: str, measurements: Sequence[Measurement]) -> CostTable:
+    """Fit a table to ``measurements``."""
+    by_kernel: dict[str, list[LayerSample]] = defaultdict(list)
+    for measurement in measurements:
+        for layer in measurement.layers:
+            by_kernel[layer.kernel].append(layer)
+    kernels = sorted(by_kernel)
+    parameters = {name: int(np.median([layer.parameter_bytes for layer in by_kernel[name]])) for name in kernels}
+    code: dict[str, int] = {}
+    for measurement in measurements:
+        for source, size in measurement.code_bytes.items():
+            code[source] = max(size, code.get(source, 0))
+    kernel_code = {source: size for source, size in sorted(code.items()) if source.startswith("tf_")}
+    fixed, call = _rest_of_flash(measurements, parameters)
+    return CostTable(
+        mcu=mcu,
+        cycles={name: fit_cycles([(layer.counts, layer.cycles) for layer in by_kernel[name]]) for name in kernels},
+        code_bytes=kernel_code,
+        parameter_bytes=parameters,
+        call_bytes=call,
+        fixed_bytes=fixed,
+    )
+
+
+def _rest_of_flash(measurements: Sequence[Measurement], parameters: dict[str, int]) -> tuple[float, float]:
+    """Bytes that every firmware has, and those that each layer adds beside its constants: a straight line."""
+    rest = [
+        measurement.flash_bytes
+        - measurement.constant_bytes
+        - sum(parameters[layer.kernel] for layer in measurement.layers)
+        - sum(size for source, size in measurement.code_bytes.items() if source.startswith("tf_"))
+        for measurement in measurements
+    ]
+    line = np.polyfit([len(measurement.layers) for measurement in measurements], rest, 1)
+    return round(float(line[1]), 3), round(float(line[0]), 3)
+
+
+def _layer_samples(model: CompiledModel, cycles: dict[int, int], constants: dict[int, int]) -> tuple[LayerSample, ...]:
+    executed = [step for step in model.steps if step.calls]
+    return tuple(
+        LayerSample(
+            kernel=kernel_key(step.implementation),
+            counts=measured_features(step.op, model.graph.tensors, step.implementation),
+            cycles=cycles[number],
+            parameter_bytes=constants.get(number, 0) - step.implementation.constant_bytes,
+        )
+        for number, step in enumerate(executed)
+    )
