@@ -2,8 +2,8 @@
 
     python benchmarks/bench_estimators.py [--subnets 50] [--mcu stm32f746] [--table outputs/cost_table.json]
 
-The cost table is measured on other random networks (or read with ``--table``); then every network is estimated, compiled
-by the ordinary compiler and run on the simulated microcontroller. Writes ``outputs/bench/estimators.json``.
+The cost table is measured on other random networks (or read with ``--table``); then every network is estimated,
+compiled by the ordinary compiler and run on the simulated microcontroller. Writes ``outputs/bench/estimators.json``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random sub-networks with random block sparsity: cost tables are measured on them, and estimates are checked on others.
+"""Random sub-networks with random block sparsity: cost tables are measured on some, estimates are checked on others.
 
 Two wide supernets span what is searched: small grey images, and coloured ones at twice the resolution. So every kernel
 runs on many shapes and in the company it keeps in real models.
