@@ -10,6 +10,7 @@ copies nothing.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import assert_never
 
 import torch
@@ -37,16 +38,23 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 
 
 class ConvUnit(nn.Module):
-    """Convolution, BatchNorm, activation; ``x +`` that where ``residual``. Also the stem and the head."""
+    """Convolution, BatchNorm, activation (if any); ``x +`` that where ``residual``. Also the stem and the head."""
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, stride: int, *, activation: Activation, residual: bool = False
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        stride: int,
+        *,
+        activation: Activation | None,
+        residual: bool = False,
     ) -> None:
         super().__init__()
         self.residual = residual
         self.conv = _convolution(inputs, outputs, kernel, stride)
         self.conv_bn = _batchnorm(outputs)
-        self.activation = _ACTIVATIONS[activation]()
+        self.activation = _ACTIVATIONS[activation]() if activation else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))."""
@@ -90,9 +98,10 @@ class EncoderLayer(nn.Module):
     the weights and bias of ``q``, so that no operator is left of it.
     """
 
-    def __init__(self, width: int, block: TransformerBlock) -> None:
+    def __init__(self, width: int, block: TransformerBlock, activation: Callable[[Tensor], Tensor] = F.gelu) -> None:
         super().__init__()
         inner, hidden = block.heads * block.head_dim, mlp_width(width, block.mlp_ratio)
+        self.activation = activation
         self.heads = block.heads
         self.head_dim = block.head_dim
         self.pool = block.pool
@@ -108,7 +117,7 @@ class EncoderLayer(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Tokens (N, H*W, C) of a feature map of ``size`` (H, W) -> tokens of the same shape."""
         x = x + self._attention(self.norm1(x), size)
-        return x + self.fc2(F.gelu(self.fc1(self.norm2(x))))
+        return x + self.fc2(self.activation(self.fc1(self.norm2(x))))
 
     def _attention(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         source = to_tokens(F.avg_pool2d(to_image(x, size), self.pool)) if self.pool > 1 else x
