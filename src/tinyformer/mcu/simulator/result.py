@@ -111,7 +111,7 @@ class SimulationResult:
     stack_bytes: int
     """High-water mark of the stack."""
     seconds: float
-    """Time that the simulation took."""
+    """Processor time that the simulation took."""
     fault: Fault | None = None
     unknown_accesses: int = 0
     """Accesses whose address the cycle model did not know; it took them for hits."""

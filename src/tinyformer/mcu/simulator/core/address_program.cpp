@@ -149,7 +149,9 @@ public:
         : registers_(*registers), memory_(memory), trace_(*trace) {}
 
     void run(const Step& step) {
-        if (registers_.unknown != 0 && depends_on_unknown(step)) {
+        if (step.operation == Operation::Forget) {
+            registers_.unknown |= step.forgotten;
+        } else if (registers_.unknown != 0 && depends_on_unknown(step)) {
             give_up(step);
         } else if (step.condition != 14 && !registers_.holds(step.condition)) {
             if (step.is_access()) trace_.resize(trace_.size() + step.count);
@@ -254,8 +256,9 @@ private:
 
 // What is known of an instruction while the program is put together.
 struct Candidate {
-    std::optional<Step> step;
+    Step step;
     RegisterSet writes = 0;  // tracked registers that change
+    RegisterSet needs = 0;   // registers that have to be known for the accesses
     bool conditional = false;
     bool included = false;
 };
@@ -267,14 +270,11 @@ RegisterSet mark_dependencies(std::vector<Candidate>* candidates, std::size_t be
     for (std::size_t index = end; index-- > begin;) {
         Candidate& candidate = (*candidates)[index];
         const bool feeds = (candidate.writes & needed) != 0;
-        if (!candidate.step.has_value()) {
-            if (!candidate.conditional) needed &= ~candidate.writes;
-            continue;
-        }
-        Step& step = *candidate.step;
+        Step& step = candidate.step;
         candidate.included = step.is_access() || feeds;
         if (!candidate.included) continue;
         RegisterSet reads = step.reads();
+        const RegisterSet address_reads = (bit(step.left) | bit(step.right) | bit(kFlags)) & reads;
         if (step.operation == Operation::Load || step.operation == Operation::LoadMultiple) {
             RegisterSet values = bit(step.target) | bit(step.second_target);
             for (Register number : step.list) values |= bit(number);
@@ -282,11 +282,12 @@ RegisterSet mark_dependencies(std::vector<Candidate>* candidates, std::size_t be
             value_loads_follow |= step.value_needed;
         } else if (step.is_access()) {
             step.value_needed = value_loads_follow;
-            if (!step.value_needed) reads &= bit(step.left) | bit(step.right) | bit(kFlags);
+            // A stored value that is not known does not hinder: see PendingStore.
+            if (!step.value_needed) reads = address_reads;
         }
         if (!candidate.conditional) needed &= ~candidate.writes;
-        if (step.operation == Operation::StoreMultiple && !step.value_needed) reads = bit(step.left) | (reads & bit(kFlags));
-        needed |= reads & kTracked;
+        candidate.needs = step.is_access() ? address_reads : reads;
+        needed |= reads;
     }
     return needed;
 }
@@ -327,16 +328,21 @@ RegisterSet Step::writes() const {
     } else if (operation != Operation::Store && operation != Operation::StoreMultiple && writes_result) {
         set |= bit(target) | bit(second_target);
     }
-    return set & kTracked;
+    return (set | forgotten) & kTracked;
 }
 
 AddressProgram::AddressProgram(const std::vector<Decoder::Decoded>& block) {
     std::vector<Candidate> candidates;
     for (const auto& decoded : block) {
         Candidate candidate;
-        candidate.step = build_step(decoded);
         candidate.writes = decoded.instruction.writes & kTracked;
-        if (candidate.step) candidate.writes |= candidate.step->writes();
+        if (auto step = build_step(decoded)) {
+            candidate.step = std::move(*step);
+        } else {
+            candidate.step.operation = Operation::Forget;
+            candidate.step.forgotten = candidate.writes;
+        }
+        candidate.writes |= candidate.step.writes();
         candidate.conditional = decoded.instruction.has(kPredicated);
         candidates.push_back(std::move(candidate));
     }
@@ -346,14 +352,14 @@ AddressProgram::AddressProgram(const std::vector<Decoder::Decoded>& block) {
     RegisterSet opaque = 0;
     for (std::size_t index = 0; index < candidates.size(); ++index) {
         const Candidate& candidate = candidates[index];
-        if (candidate.included) {
-            if ((candidate.step->reads() & opaque) != 0) {
+        if (candidate.step.operation == Operation::Forget) {
+            opaque |= candidate.writes;
+        } else if (candidate.included) {
+            if ((candidate.needs & opaque) != 0) {
                 cuts.push_back(index);
                 opaque = 0;
             }
             if (!candidate.conditional) opaque &= ~candidate.writes;
-        } else if (!candidate.step) {
-            opaque |= candidate.writes;
         }
     }
     cuts.push_back(candidates.size());
@@ -364,8 +370,8 @@ AddressProgram::AddressProgram(const std::vector<Decoder::Decoded>& block) {
         bool accesses = false;
         for (std::size_t index = cuts[cut]; index < cuts[cut + 1]; ++index) {
             if (!candidates[index].included) continue;
-            accesses |= candidates[index].step->is_access();
-            segment.steps.push_back(*candidates[index].step);
+            accesses |= candidates[index].step.is_access();
+            segment.steps.push_back(candidates[index].step);
         }
         if (accesses || cut == 0) segments_.push_back(std::move(segment));
     }

@@ -34,7 +34,7 @@ enum class Operation : std::uint8_t {
     Move, MoveNot, Add, AddCarry, Subtract, SubtractCarry, ReverseSubtract, And, Or, OrNot, Xor, BitClear,
     Multiply, MultiplyAdd, MultiplySubtract, DivideSigned, DivideUnsigned,
     ExtendByte, ExtendHalf, ExtendByteUnsigned, ExtendHalfUnsigned, ExtractSigned, ExtractUnsigned, InsertField,
-    ClearField, MoveTop, CountLeadingZeros, ReverseBytes, Load, Store, LoadMultiple, StoreMultiple,
+    ClearField, MoveTop, CountLeadingZeros, ReverseBytes, Forget, Load, Store, LoadMultiple, StoreMultiple,
 };
 
 enum class Shift : std::uint8_t { None, Left, Right, Arithmetic, Rotate };
@@ -63,6 +63,7 @@ struct Step {
     bool negative_index = false;
     bool descending = false;         // LDMDB, STMDB, PUSH
     bool value_needed = true;        // loads: the value feeds an address; stores: a later load may read it
+    RegisterSet forgotten = 0;       // registers whose new value no step can compute
     std::vector<Register> list;      // LDM, STM
 
     RegisterSet reads() const;

@@ -268,7 +268,7 @@ Block* Machine::make_block(Address address, std::uint32_t size) {
         block.addresses = AddressProgram(decoded);
         const auto& segments = block.addresses.segments();
         for (std::size_t index = 1; index < segments.size(); ++index) {
-            segments_[segments[index].start] = {&block, index};
+            if (!hooked_.insert(segments[index].start).second) continue;
             uc_hook handle;
             check(uc_hook_add(engine_, &handle, UC_HOOK_CODE, reinterpret_cast<void*>(&MachineHooks::segment), this,
                               segments[index].start, segments[index].start), "adding a hook");
@@ -295,9 +295,11 @@ void Machine::evaluate(const AddressProgram::Segment& segment) {
 }
 
 void Machine::enter_segment(Address address) {
-    const auto found = segments_.find(address);
-    if (found == segments_.end() || found->second.first != current_) return;
-    evaluate(current_->addresses.segments()[found->second.second]);
+    if (current_ == nullptr) return;
+    const auto& segments = current_->addresses.segments();
+    for (std::size_t index = 1; index < segments.size(); ++index) {
+        if (segments[index].start == address) evaluate(segments[index]);
+    }
 }
 
 void Machine::enter_block(Address address, std::uint32_t size) {

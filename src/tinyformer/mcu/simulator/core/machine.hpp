@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "block.hpp"
@@ -101,7 +102,7 @@ private:
     std::vector<Block*> flash_blocks_;  // most recent block by half-word of flash
     std::unordered_map<Address, Block*> other_blocks_;
     std::vector<std::unique_ptr<Block>> blocks_;
-    std::unordered_map<Address, std::pair<Block*, std::size_t>> segments_;  // by start: evaluated by a code hook
+    std::unordered_set<Address> hooked_;  // starts of segments, where a code hook is installed
 
     Block* current_ = nullptr;
     Block* previous_ = nullptr;
