@@ -147,12 +147,18 @@ def test_arena_boxes_cover_exactly_their_steps_and_addresses() -> None:
     figure = arena_figure({
         "arena_bytes": 4096,
         "steps": ["a", "b", "c"],
-        "buffers": [{"name": "x.y", "offset": 1024, "bytes": 2048, "first": 1, "last": 2}],
+        "buffers": [
+            {"name": "x.y", "offset": 1024, "bytes": 2048, "first": 1, "last": 2},
+            {"name": "input", "offset": 0, "bytes": 1024, "first": -1, "last": 0},
+        ],
     })  # fmt: skip
     [boxes] = figure["data"]
-    assert (boxes["base"], boxes["y"]) == ([1.0], [2.0])
-    assert (boxes["x"][0] - boxes["width"][0] / 2, boxes["x"][0] + boxes["width"][0] / 2) == (0.5, 2.5)
-    assert boxes["customdata"][0] == ["x.y", "2.0 KB", "1,024", "3,072", "1 b", "2 c"]
+    assert (boxes["base"], boxes["y"]) == ([0.0, 1.0], [1.0, 2.0])
+    edges = [(x - width / 2, x + width / 2) for x, width in zip(boxes["x"], boxes["width"], strict=True)]
+    assert edges == [(-1.5, 0.5), (0.5, 2.5)]
+    assert figure["layout"]["xaxis"]["range"] == [-1.5, 2.5]
+    assert boxes["customdata"][0][4:] == ["before the first", "0 a"]
+    assert boxes["customdata"][1] == ["x.y", "2.0 KB", "1,024", "3,072", "1 b", "2 c"]
 
 
 # --- headline -----------------------------------------------------------------------------------------------------

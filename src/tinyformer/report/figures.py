@@ -138,13 +138,14 @@ def arena_figure(plan: ArenaPlan) -> FigureJson:
         xaxis_title="step",
         yaxis_title="arena address, KB",
     )
-    figure.update_xaxes(range=[-0.5, max(len(steps), 1) - 0.5], showgrid=False)
+    first = min((buffer["first"] for buffer in buffers), default=0)  # the input is there before the first step
+    figure.update_xaxes(range=[first - 0.5, max(len(steps), 1) - 0.5], showgrid=False)
     figure.update_yaxes(range=[0, plan["arena_bytes"] / 1024 * 1.05])
     return _finish(figure)
 
 
 def _step(steps: Sequence[str], index: int) -> str:
-    return f"{index} {steps[index]}" if 0 <= index < len(steps) else str(index)
+    return f"{index} {steps[index]}" if 0 <= index < len(steps) else "before the first" if index < 0 else "the end"
 
 
 def comparison_figure(summaries: Mapping[str, Mapping[str, Any]]) -> FigureJson:
