@@ -39,11 +39,9 @@ def compile_command(model: Path, mcu: str, output: Path, name: str | None, setti
         compiled.write(output)
     console.print(f"{model} -> {output}")
     if simulate:
-        from tinyformer.engine.firmware import measure_package  # noqa: PLC0415
+        from tinyformer.cli.packages import measure_package  # noqa: PLC0415
 
-        with console.status("Building the firmware and simulating one inference"):
-            measured = measure_package(output, target)
-        console.print(measured.table())
+        measure_package(output, target, load_engine_config(settings))
 
 
 def symbol(text: str) -> str:

@@ -8,13 +8,20 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
 
+from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.firmware import build_firmware, run_firmware
+from tinyformer.engine.metrics import check_budgets, measure
 from tinyformer.engine.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.simulator import print_result
+
+_COSTLIEST = 8
+"""Layers that are listed."""
 
 
 def simulate_package(
@@ -41,6 +48,28 @@ def simulate_package(
     print_result(run.result, console, profile=profile)
     console.print(f"One inference: {run.instructions:,.0f} instructions, {run.stack_bytes:,} bytes of stack", end="")
     console.print(f", {run.cycles:,.0f} cycles, {run.cycles / mcu.clock_hz * 1e3:.3f} ms" if run.cycles else "")
+
+
+def measure_package(directory: Path, mcu: McuConfig, config: EngineConfig) -> None:
+    """Build the package's firmware, simulate one inference, and print sizes, cycles and the costliest layers.
+
+    Raises:
+        TinyFormerError: the firmware does not fit the microcontroller.
+    """
+    console = Console()
+    image = _random_image(open_package(directory).input_shape)
+    with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch, console.status("Simulating one inference"):
+        elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
+        measured = measure(elf, mcu, run_firmware(elf, mcu, image, directory=directory), directory=directory)
+    table = Table("Figure", "Value", box=SIMPLE_HEAD)
+    table.add_row("Flash", f"{measured.flash_bytes:,} bytes")
+    table.add_row("SRAM", f"{measured.sram_bytes:,} bytes (arena {measured.arena_bytes:,})")
+    table.add_row("Latency", f"{measured.latency_ms:.3f} ms ({measured.cycles:,.0f} cycles)")
+    table.add_row("Obtained", measured.cycles_source)
+    for layer in sorted(measured.layers, key=lambda layer: -layer.cycles)[:_COSTLIEST]:
+        table.add_row(f"  {layer.name}", f"{layer.cycles:,.0f} cycles, {layer.encoding}")
+    console.print(table)
+    check_budgets(measured, mcu, config)
 
 
 def read_images(path: Path, shape: tuple[int, ...]) -> NDArray[np.int8]:

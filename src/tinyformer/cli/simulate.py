@@ -12,10 +12,15 @@ import click
 @click.argument("firmware", type=click.Path(path_type=Path))
 @click.option("--mcu", default="stm32f746", show_default=True, help="A microcontroller of conf/mcu, or a YAML file.")
 @click.option(
-    "--input", "images", type=click.Path(path_type=Path), help="For a package: images as .npy, (N, H, W, C), uint8 or int8."
+    "--input",
+    "images",
+    type=click.Path(path_type=Path),
+    help="For a package: images as .npy, (N, H, W, C), uint8 or int8.",
 )
 @click.option("--output", type=click.Path(path_type=Path), help="For a package: where to write the outputs as .npy.")
-@click.option("--uart", default="", help="Text that the firmware receives on its serial port (\\n, \\r are understood).")
+@click.option(
+    "--uart", default="", help="Text that the firmware receives on its serial port (\\n, \\r are understood)."
+)
 @click.option("--functional", is_flag=True, help="Only execute: no cycles, several times faster.")
 @click.option("--profile", is_flag=True, help="Print where the time went, by layer and by function.")
 @click.option("--limit", default=2_000_000_000, show_default=True, help="Instructions after which the run ends.")

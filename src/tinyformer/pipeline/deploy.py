@@ -13,16 +13,16 @@ from rich.console import Console
 from tinyformer.compression.onnx_runs import logits
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import load_splits
-from tinyformer.engine.elf_sizes import firmware_sizes
 from tinyformer.engine.firmware import build_firmware, run_firmware
 from tinyformer.engine.host import HostModel
-from tinyformer.engine.metrics import layer_rows
+from tinyformer.engine.metrics import LayerMetrics, check_budgets, measure
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.onnx_import import import_onnx
 from tinyformer.ir.reference import execute
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import write_json
 from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.report.inputs import LayerRow
 
 _TIMED_IMAGES = 4
 """Images of the run with the cycle model; data hardly change the cycles, and it is several times slower."""
@@ -52,26 +52,32 @@ def deploy(stage: Stage) -> Mapping[str, Any]:
         _require_equal(f"firmware on the simulated {mcu.name}", run.outputs[0], expected[:verified])
         timed = run_firmware(elf, mcu, images[:_TIMED_IMAGES], directory=artifacts.FIRMWARE)
         _require_equal("firmware under the cycle model", timed.outputs[0], expected[:_TIMED_IMAGES])
-    sizes = firmware_sizes(elf, mcu, graph.name)
-    write_json(artifacts.DEPLOY / "layers.json", layer_rows(artifacts.FIRMWARE, sizes, timed))
-    return {
+    measured = measure(elf, mcu, timed, directory=artifacts.FIRMWARE)
+    check_budgets(measured, mcu, config.engine)
+    write_json(artifacts.DEPLOY / "layers.json", [_row(layer) for layer in measured.layers])
+    figures = measured.to_dict()
+    del figures["layers"]
+    return figures | {
         "accuracy_int8": float(np.mean(expected.argmax(axis=1) == test.labels)),
         "agreement_onnxruntime": float(np.mean(expected.argmax(axis=1) == outside.argmax(axis=1))),
         "bit_exact_images_host": len(images),
         "bit_exact_images_mcu": verified,
-        "flash_bytes": sizes.flash_bytes,
-        "sram_bytes": sizes.arena_bytes + sizes.data_bytes + timed.stack_bytes,
-        "arena_bytes": sizes.arena_bytes,
-        "stack_bytes": timed.stack_bytes,
-        "data_bytes": sizes.data_bytes,
-        "constants_bytes": sizes.constants_bytes,
-        "kernels_bytes": sizes.kernels_bytes,
-        "runtime_bytes": sizes.runtime_bytes,
-        "instructions": round(timed.instructions),
-        "cycles": round(timed.cycles),
-        "latency_ms": timed.cycles / mcu.clock_hz * 1e3,
-        "cycle_model": mcu.validation,
+        "instructions": round(measured.instructions),
+        "cycles": round(measured.cycles),
     }
+
+
+def _row(layer: LayerMetrics) -> LayerRow:
+    return LayerRow(
+        name=layer.name,
+        op=layer.operator,
+        output_shape=layer.output,
+        macs=layer.macs or None,
+        sparsity=layer.zero_fraction if layer.macs else None,
+        encoding=layer.encoding,
+        flash_bytes=layer.flash_bytes,
+        cycles=layer.cycles,
+    )
 
 
 def _require_equal(what: str, outputs: NDArray[np.int8], expected: NDArray[np.int8]) -> None:
