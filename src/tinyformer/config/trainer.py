@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -15,7 +15,7 @@ class TrainerConfig(Section):
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "cpu"
     """What trains; ``auto`` takes an accelerator where there is one."""
 
-    devices: int | Literal["auto"] = Field(default=1)
+    devices: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
     """Devices (processes) of each node."""
 
     num_nodes: int = Field(default=1, ge=1)
