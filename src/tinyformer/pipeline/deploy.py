@@ -86,7 +86,7 @@ def _require_equal(what: str, outputs: NDArray[np.int8], expected: NDArray[np.in
     if len(wrong):
         raise TinyFormerError(
             f"The {what} differs from the reference on {len(wrong)} of {len(expected)} images, first on test image "
-            f"{wrong[0]}: this is a bug of the engine; report it with outputs/model.onnx and the outputs/firmware directory."
+            f"{wrong[0]}: this is a bug of the engine; report it with outputs/model.onnx and outputs/firmware."
         )
 
 
