@@ -92,11 +92,10 @@ void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y,
  * `groups` is not read. Scratch: none. */
 void TF(depthwise)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
 
-/* Depthwise convolution without dilation, fast: filters 3, 5 or 7 wide, of any height, stride 1 or 2 (the same in both
- * directions). `group_channels` (a multiple of 4) channels of the image are widened at a time, for `band_rows` output rows.
+/* Depthwise convolutions without dilation, fast: stride 1 or 2, the same in both directions. `group_channels` (a multiple of 4) channels of the image are widened at a time, for `band_rows` output rows.
  * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
  * Scratch, with pairs = ceil(kernel_height / 2), lines = ((band_rows - 1) * stride + 2 * pairs - 2) / stride + 1 and
- * line = (max(out_width, 4) - 1) * stride + kernel_width: group_channels * (4 * lines * line + 8 + 4 * pairs * kernel_width + 1). */
+ * line = (max(out_width, 4) - 1) * stride + kernel_width: group_channels * (4 * lines * line + 8 + 4 * pairs * kernel_width + 5). */
 typedef struct {
   tf_window window;
   uint16_t group_channels, band_rows;
@@ -105,7 +104,9 @@ typedef struct {
   uint8_t weight_shift;
   int16_t zero_point, low, high;
 } tf_depthwise_rows_params;
-void TF(depthwise_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch);
+void TF(depthwise_3x3)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch);
+void TF(depthwise_5x5)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch);
+void TF(depthwise_7x7)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Product of two activations, y[b, i, j] = sum over q of (a[b, i, q] - a_zero_point) * (b[b, q, j] - b_zero_point),
  * all three addressed by element strides (batch, row, column). Scratch: none. */

@@ -46,4 +46,4 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     return [Implementation("conv_dense", SOURCES, (call,), fixed + group * record, encoding="dense")]
 
 
-KERNEL = Kernel("conv_dense", (ir.Conv2D, ir.Linear), SOURCES, _pack)
+KERNEL = Kernel("conv_dense", (ir.Conv2D, ir.Linear), _pack)

@@ -1,4 +1,4 @@
-"""Packing for ``tf_depthwise_rows``."""
+"""Packing for ``tf_depthwise_3x3``, ``_5x5`` and ``_7x7``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from tinyformer.engine.packing.rows import shift_folds
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_depthwise_rows.c",)
+SIZES = {
+    3: ("tf_depthwise_3x3.c", "tf_depthwise_row_3x3.S"),
+    5: ("tf_depthwise_5x5.c",),
+    7: ("tf_depthwise_7x7.c",),
+}
+"""Sources of each size of filter, beside the common ones."""
+
+COMMON_SOURCES = ("tf_depthwise_by_rows.c", "tf_clamp_bytes.c")
 
 _GROUPS = (32, 16, 8, 4)
 """Channels widened at a time, best first: 32 are a line of the data cache."""
@@ -26,7 +33,14 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     x, y = tensors[op.inputs[0]], tensors[op.output]
     height, width, channels = op.weights.shape
     stride = op.stride[0]
-    if op.stride not in ((1, 1), (2, 2)) or op.dilation != (1, 1) or width not in (3, 5, 7) or not shift_folds(op):
+    strides = ((1, 1), (2, 2))
+    if (
+        height != width
+        or width not in SIZES
+        or op.stride not in strides
+        or op.dilation != (1, 1)
+        or not shift_folds(op)
+    ):
         return []
     pairs = -(-height // 2)
     out_height, out_width = y.shape[1:3]
@@ -34,7 +48,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
 
     def scratch(group: int, band: int) -> int:
         lines = ((band - 1) * stride + 2 * pairs - 2) // stride + 1
-        return group * (4 * lines * line + 8 + 4 * pairs * width + 1)
+        return group * (4 * lines * line + 8 + 4 * pairs * width + 5)
 
     whole = -(-channels // 4) * 4
     fitting = [
@@ -59,8 +73,10 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         "channels": Constant(np.stack([op.bias << r.shift, multipliers], axis=1).astype(np.int32).reshape(-1)),
         "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
-    call = Call("depthwise_rows", "tf_depthwise_rows_params", fields)
-    return [Implementation("depthwise_rows", SOURCES, (call,), scratch(group, band), encoding="dense")]
+    name = f"depthwise_{width}x{width}"
+    call = Call(name, "tf_depthwise_rows_params", fields)
+    sources = (*SIZES[width], *COMMON_SOURCES)
+    return [Implementation(name, sources, (call,), scratch(group, band), encoding="dense")]
 
 
-KERNEL = Kernel("depthwise_rows", (ir.DepthwiseConv2D,), SOURCES, _pack)
+KERNEL = Kernel("depthwise_by_rows", (ir.DepthwiseConv2D,), _pack)

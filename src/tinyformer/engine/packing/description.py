@@ -63,7 +63,8 @@ class Call:
 class Implementation:
     """One way to run one operator of a graph.
 
-    ``kernel`` names the :class:`Kernel`; ``scratch_bytes`` is exactly what the calls use; ``in_place`` lists the
+    ``kernel`` is a name for reports; ``sources`` are files under ``engine/kernels`` (C, and assembly that is empty but
+    on its core; they compile for any target); ``scratch_bytes`` is exactly what the calls use; ``in_place`` lists the
     inputs whose very bytes the output may overwrite; ``alias`` says that the output is the input's bytes and there is
     nothing to call; ``encoding`` describes the weights for reports (``dense``, ``sparse 2x4``, ...).
     """
@@ -98,13 +99,8 @@ Pack: TypeAlias = Callable[[Op, Mapping[str, Tensor], int], list[Implementation]
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel: the operators it may serve, the C files it needs, and how it packs them.
-
-    ``sources`` are names under ``engine/kernels``; they compile for any target, also where the fast path is for one
-    core only.
-    """
+    """A kernel: the operators it may serve, and how it packs them."""
 
     name: str
     operators: tuple[type[Op], ...]
-    sources: tuple[str, ...]
     pack: Pack = field(repr=False)

@@ -274,26 +274,22 @@ def _row_words(y: Tensor) -> int:
     return 4 * y.shape[-1]
 
 
-def _kernel(name: str, operators: tuple[type[Op], ...], pack: Pack) -> Kernel:
-    return Kernel(name, operators, (f"tf_{name}.c",), pack)
-
-
 KERNELS: tuple[Kernel, ...] = (
-    _kernel("conv", (ir.Conv2D,), _one_call("conv", _conv, encoding="dense")),
-    _kernel("conv", (ir.Linear,), _one_call("conv", _linear, encoding="dense")),
-    _kernel("depthwise", (ir.DepthwiseConv2D,), _one_call("depthwise", _depthwise, encoding="dense")),
-    _kernel("batch_matmul", (ir.BatchMatMul,), _one_call("batch_matmul", _batch_matmul)),
-    _kernel("add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs)),
-    _kernel("mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs)),
-    _kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first)),
-    _kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _row_words, _first)),
-    _kernel("layer_norm", (ir.LayerNorm,), _one_call("layer_norm", _layer_norm, in_place=_first)),
-    _kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool, _row_words)),
-    _kernel("max_pool", (ir.MaxPool2D,), _one_call("max_pool", _max_pool)),
-    _kernel("copy", (ir.Slice,), _one_call("copy", _slice)),
-    _kernel("copy", (ir.Concat,), _concat),
-    _kernel("pad", (ir.Pad,), _one_call("pad", _pad)),
-    _kernel("transpose", (ir.Transpose,), _one_call("transpose", _transpose)),
-    Kernel("reshape", (ir.Reshape,), (), _reshape),
+    Kernel("conv", (ir.Conv2D,), _one_call("conv", _conv, encoding="dense")),
+    Kernel("conv", (ir.Linear,), _one_call("conv", _linear, encoding="dense")),
+    Kernel("depthwise", (ir.DepthwiseConv2D,), _one_call("depthwise", _depthwise, encoding="dense")),
+    Kernel("batch_matmul", (ir.BatchMatMul,), _one_call("batch_matmul", _batch_matmul)),
+    Kernel("add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs)),
+    Kernel("mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs)),
+    Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first)),
+    Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _row_words, _first)),
+    Kernel("layer_norm", (ir.LayerNorm,), _one_call("layer_norm", _layer_norm, in_place=_first)),
+    Kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool, _row_words)),
+    Kernel("max_pool", (ir.MaxPool2D,), _one_call("max_pool", _max_pool)),
+    Kernel("copy", (ir.Slice,), _one_call("copy", _slice)),
+    Kernel("copy", (ir.Concat,), _concat),
+    Kernel("pad", (ir.Pad,), _one_call("pad", _pad)),
+    Kernel("transpose", (ir.Transpose,), _one_call("transpose", _transpose)),
+    Kernel("reshape", (ir.Reshape,), _reshape),
 )
 """Plain C kernels; every operator type of the graph has exactly one here."""

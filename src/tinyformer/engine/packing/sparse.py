@@ -89,4 +89,4 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     return Implementation("conv_sparse", SOURCES, (call,), 4 * most + fixed, encoding=f"sparse {rows}x{columns}")
 
 
-KERNEL = Kernel("conv_sparse", (ir.Conv2D, ir.Linear), SOURCES, _pack)
+KERNEL = Kernel("conv_sparse", (ir.Conv2D, ir.Linear), _pack)

@@ -1,0 +1,159 @@
+#include "tf_depthwise_rows.h"
+#include "tf_rows.h"
+
+typedef struct {
+  uint32_t *planes;       /* channel after channel */
+  uint32_t *filters;      /* channel after channel: bias, multiplier, then the filter's words */
+  int8_t *outside;        /* one cell's channels of padding */
+  int8_t *narrow;         /* four outputs' channels, where a row of outputs is shorter */
+  uint32_t line_words;    /* from one line of a plane to the next */
+  uint32_t plane_words;   /* from one plane to the next */
+  uint32_t step;          /* image rows from one line to the next: 1, or 2 where only every other one is needed */
+  uint32_t filter_words;  /* of a channel, bias and multiplier included */
+} workspace;
+
+/* Filters of channels [first, first + count), widened. */
+static void widen_filters(const tf_depthwise_rows_params *p, const workspace *s, uint32_t first, uint32_t count) {
+  const uint32_t taps = s->filter_words - 2;
+  const int8_t *weights = p->weights + (size_t)first * taps * 2;
+  const int32_t *channel = p->channels + (size_t)first * 2;
+  const int32_t scale = 1 << p->weight_shift;
+  uint32_t *out = s->filters;
+  for (; count; count--) {
+    *out++ = (uint32_t)*channel++;
+    *out++ = (uint32_t)*channel++;
+    for (uint32_t i = 0; i < taps; i++, weights += 2) *out++ = tf_pack(weights[0] * scale, weights[1] * scale);
+  }
+}
+
+/* Vertical pairs of four channels at one cell. */
+static inline void store_pairs(uint32_t *plane, uint32_t plane_words, uint32_t above, uint32_t below) {
+  const uint32_t a02 = tf_even(above), a13 = tf_odd(above), b02 = tf_even(below), b13 = tf_odd(below);
+  plane[0] = tf_low_halves(a02, b02);
+  plane[plane_words] = tf_low_halves(a13, b13);
+  plane[2 * plane_words] = tf_high_halves(a02, b02);
+  plane[3 * plane_words] = tf_high_halves(a13, b13);
+}
+
+/* Up to four channels as a word. */
+static inline uint32_t load_channels(const int8_t *x, uint32_t count) {
+  uint32_t word = 0;
+  if (count >= 4) return tf_load(x);
+  for (uint32_t i = 0; i < count; i++) word |= (uint32_t)(uint8_t)x[i] << (8 * i);
+  return word;
+}
+
+/* One line of the planes of channels [first, first + count), from image rows `row` and row + 1. */
+static void fill_line(const tf_depthwise_rows_params *p, const workspace *s, const int8_t *x, uint32_t first,
+                      uint32_t count, int row, uint32_t *line) {
+  const tf_window *w = &p->window;
+  const uint32_t plane_words = s->plane_words;
+  const int8_t *above = s->outside, *below = s->outside;
+  uint32_t above_step = 0, below_step = 0;
+  if (row >= 0 && row < w->in_height) {
+    above = x + (uint32_t)row * w->in_width * w->in_channels + first;
+    above_step = w->in_channels;
+  }
+  if (row + 1 >= 0 && row + 1 < w->in_height) {
+    below = x + (uint32_t)(row + 1) * w->in_width * w->in_channels + first;
+    below_step = w->in_channels;
+  }
+  line += w->pad_left;
+  for (uint32_t column = w->in_width; column; column--, line++, above += above_step, below += below_step) {
+    uint32_t *plane = line, quad = 0;
+    for (; quad + 8 <= count; quad += 8) {
+      const uint32_t a0 = tf_load(above + quad), b0 = tf_load(below + quad);
+      const uint32_t a1 = tf_load(above + quad + 4), b1 = tf_load(below + quad + 4);
+      store_pairs(plane, plane_words, a0, b0);
+      plane += 4 * plane_words;
+      store_pairs(plane, plane_words, a1, b1);
+      plane += 4 * plane_words;
+    }
+    for (; quad < count; quad += 4, plane += 4 * plane_words) {
+      store_pairs(plane, plane_words, load_channels(above + quad, count - quad),
+                  load_channels(below + quad, count - quad));
+    }
+  }
+}
+
+/* Padding to the left and right of the image in all lines. */
+static void fill_sides(const tf_depthwise_rows_params *p, const workspace *s, uint32_t lines) {
+  const uint32_t pad = tf_pack(p->window.pad_value, p->window.pad_value);
+  const uint32_t image_end = (uint32_t)p->window.pad_left + p->window.in_width;
+  uint32_t *line = s->planes;
+  for (; lines; lines--, line += s->line_words) {
+    for (uint32_t i = 0; i < p->window.pad_left; i++) line[i] = pad;
+    for (uint32_t i = image_end; i < s->line_words; i++) line[i] = pad;
+  }
+}
+
+/* A row of outputs of `count` channels; `y` is the first one's first output. */
+static void multiply_row(const tf_depthwise_rows_params *p, const workspace *s, const uint32_t *plane, uint32_t count,
+                         int8_t *y, tf_depthwise_row_function *multiply) {
+  const uint32_t channels = p->window.out_channels, width = p->window.out_width;
+  const uint32_t past = width % 4 ? width - 4 : width; /* where the last tile begins that overlaps the one before */
+  tf_depthwise_row row = {.plane = plane,
+                          .filter = s->filters,
+                          .y = y,
+                          .stride = channels,
+                          .zero_point = p->zero_point,
+                          .count = count,
+                          .plane_bytes = 4 * s->plane_words,
+                          .pair_bytes = 8 / s->step * s->line_words,
+                          .tiles = width / 4};
+  if (width < 4) {
+    row.y = s->narrow;
+    row.stride = count;
+    row.tiles = 1;
+    multiply(&row);
+    for (uint32_t i = 0; i < width; i++) memcpy(y + i * channels, s->narrow + i * count, count);
+  } else {
+    multiply(&row);
+    if (past < width) {
+      row.plane += past * p->window.stride_x;
+      row.y += past * channels;
+      row.tiles = 1;
+      multiply(&row);
+    }
+  }
+  if (p->low > -128 || p->high < 127) {
+    for (uint32_t i = 0; i < width; i++) TF(clamp_bytes)(y + i * channels, count, p->low, p->high);
+  }
+}
+
+void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch,
+                           tf_depthwise_row_function *multiply) {
+  const tf_window *w = &p->window;
+  const uint32_t channels = w->out_channels, stride = w->stride_y, step = stride == 2 ? 2 : 1;
+  const uint32_t filter_pairs = (w->kernel_height + 1u) / 2, outputs = w->out_width < 4 ? 4 : w->out_width;
+  const uint32_t line_words = (outputs - 1) * stride + w->kernel_width;
+  const uint32_t lines = ((p->band_rows - 1u) * stride + 2 * (filter_pairs - 1)) / step + 1;
+  const uint32_t group = p->group_channels;
+  workspace s = {.planes = (uint32_t *)scratch,
+                 .line_words = line_words,
+                 .plane_words = lines * line_words,
+                 .step = step,
+                 .filter_words = 2 + filter_pairs * w->kernel_width};
+  s.filters = s.planes + group * s.plane_words;
+  s.outside = (int8_t *)(s.filters + group * s.filter_words);
+  s.narrow = s.outside + group;
+  memset(s.outside, w->pad_value, group);
+  fill_sides(p, &s, group * lines);
+
+  for (uint32_t first = 0; first < channels; first += group) {
+    const uint32_t count = channels - first < group ? channels - first : group;
+    widen_filters(p, &s, first, count);
+    for (uint32_t band = 0; band < w->out_height; band += p->band_rows) {
+      const uint32_t rows = w->out_height - band < p->band_rows ? w->out_height - band : p->band_rows;
+      const int top = (int)(band * stride) - w->pad_top;
+      const uint32_t used = ((rows - 1) * stride + 2 * (filter_pairs - 1)) / step + 1;
+      for (uint32_t line = 0; line < used; line++) {
+        fill_line(p, &s, x, first, count, top + (int)(line * step), s.planes + line * line_words);
+      }
+      for (uint32_t row = 0; row < rows; row++) {
+        multiply_row(p, &s, s.planes + row * stride / step * line_words, count,
+                     y + (size_t)(band + row) * w->out_width * channels + first, multiply);
+      }
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/* Inside of the depthwise kernels: rows of outputs by vertical pairs.
+ *
+ * A *plane* holds one channel of a band of the image: the word at (r, column) is image row first + step * r and the row
+ * below it, columns padded. One SMLAD then multiplies two rows of a filter, and four neighbouring outputs, a *tile*, share
+ * the words they load. */
+#ifndef TF_DEPTHWISE_ROWS_H
+#define TF_DEPTHWISE_ROWS_H
+
+#include "tf_kernels.h"
+#include "tf_requantize.h"
+#include "tf_simd.h"
+
+/* One row of outputs of `count` channels. The assembly knows the offsets of the members. */
+typedef struct {
+  const uint32_t *plane;  /* upper left word of the first channel's first window */
+  const uint32_t *filter; /* per channel: bias, multiplier, then the filter's words, pair after pair of its rows */
+  int8_t *y;
+  uint32_t stride;        /* bytes from an output to its right neighbour */
+  int32_t zero_point;
+  uint32_t count;         /* channels, at least 1 */
+  uint32_t plane_bytes;   /* from one channel's plane to the next */
+  uint32_t pair_bytes;    /* from the words of one pair of filter rows to those of the next */
+  uint32_t tiles;         /* of four outputs, at least 1 */
+} tf_depthwise_row;
+
+typedef void tf_depthwise_row_function(const tf_depthwise_row *row);
+
+/* 3 x 3, horizontal stride 1 and 2. Results are clamped to int8 only. */
+void TF(depthwise_row_3x3)(const tf_depthwise_row *row);
+void TF(depthwise_row_3x3_stride_2)(const tf_depthwise_row *row);
+
+/* The kernels of all sizes, with the function that multiplies. */
+void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch,
+                           tf_depthwise_row_function *multiply);
+
+/* The word of column `i` of four windows, times the weights that it meets. */
+TF_INLINE void tf_depthwise_column(int size, int stride, int i, const uint32_t *line, const uint32_t *weights,
+                                   int32_t acc[4]) {
+  if (i >= 3 * stride + size) return;
+  const uint32_t word = line[i];
+  for (int output = 0; output < 4; output++) {
+    const int tap = i - output * stride;
+    if (tap >= 0 && tap < size) acc[output] = tf_dot(word, weights[tap], acc[output]);
+  }
+}
+
+/* One pair of filter rows. */
+TF_INLINE void tf_depthwise_pair(int size, int stride, int pair, const uint32_t *line, const uint32_t *weights,
+                                 int32_t acc[4]) {
+  if (2 * pair >= size) return;
+  weights += pair * size;
+  tf_depthwise_column(size, stride, 0, line, weights, acc);
+  tf_depthwise_column(size, stride, 1, line, weights, acc);
+  tf_depthwise_column(size, stride, 2, line, weights, acc);
+  tf_depthwise_column(size, stride, 3, line, weights, acc);
+  tf_depthwise_column(size, stride, 4, line, weights, acc);
+  tf_depthwise_column(size, stride, 5, line, weights, acc);
+  tf_depthwise_column(size, stride, 6, line, weights, acc);
+  tf_depthwise_column(size, stride, 7, line, weights, acc);
+  tf_depthwise_column(size, stride, 8, line, weights, acc);
+  tf_depthwise_column(size, stride, 9, line, weights, acc);
+  tf_depthwise_column(size, stride, 10, line, weights, acc);
+  tf_depthwise_column(size, stride, 11, line, weights, acc);
+  tf_depthwise_column(size, stride, 12, line, weights, acc);
+}
+
+/* `size` and `stride` are constants wherever this is inlined. */
+TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *row) {
+  const uint32_t *plane = row->plane, *filter = row->filter, pair_words = row->pair_bytes / 4;
+  int8_t *first = row->y;
+  for (uint32_t count = row->count; count; count--, first++) {
+    const uint32_t *line = plane, *weights = filter + 2;
+    int8_t *y = first;
+    for (uint32_t tile = row->tiles; tile; tile--, line += 4 * stride) {
+      const int32_t bias = (int32_t)filter[0], multiplier = (int32_t)filter[1];
+      int32_t acc[4] = {bias, bias, bias, bias};
+      tf_depthwise_pair(size, stride, 0, line, weights, acc);
+      tf_depthwise_pair(size, stride, 1, line + pair_words, weights, acc);
+      tf_depthwise_pair(size, stride, 2, line + 2 * pair_words, weights, acc);
+      tf_depthwise_pair(size, stride, 3, line + 3 * pair_words, weights, acc);
+      for (int i = 0; i < 4; i++, y += row->stride) {
+        *y = (int8_t)tf_clamp(tf_scale(acc[i], multiplier, row->zero_point), -128, 127);
+      }
+    }
+    plane += row->plane_bytes / 4;
+    filter += 2 + (size + 1) / 2 * size;
+  }
+}
+
+#endif
