@@ -68,16 +68,20 @@ def _read(image: ELFFile, mcu: McuConfig, name: str) -> FirmwareSizes:
     if not isinstance(table, SymbolTableSection):
         raise TinyFormerError("The firmware has no symbol table: link it without stripping.")
     seen: set[tuple[str, int]] = set()
+    ours = False  # local symbols follow the name of their source file
     for symbol in table.iter_symbols():
         kind, address, size = symbol["st_info"]["type"], symbol["st_value"], symbol["st_size"]
+        if kind == "STT_FILE":
+            ours = symbol.name.startswith(("tf_", name))
+        local = ours and symbol["st_info"]["bind"] == "STB_LOCAL"
         if (kind, address) in seen or kind not in ("STT_OBJECT", "STT_FUNC"):
             continue
         seen.add((kind, address))
         if kind == "STT_OBJECT" and in_flash(address):
             if match := layer.match(symbol.name):
                 layers[int(match[1])] += size
-            constants += size if symbol.name.startswith(f"{name}_") else 0
-        elif kind == "STT_FUNC" and symbol.name.startswith(f"{name}_"):
+            constants += size if local or symbol.name.startswith(f"{name}_") else 0
+        elif kind == "STT_FUNC" and (local or symbol.name.startswith(f"{name}_")):
             code += size
         elif symbol.name == "arena":
             arena = size

@@ -86,7 +86,7 @@ class FirmwareRun:
     """Of one inference, on average over the images; 0 without the cycle model."""
 
     instructions: float
-    """Of one inference, on average over the images."""
+    """Of one inference, on average over the images; start-up code included in functional mode."""
 
     layer_cycles: dict[int, float]
     """Of one inference, by number of the layer."""
@@ -135,7 +135,7 @@ def run_firmware(
         outputs=split_outputs(package, np.frombuffer(result.stdout, np.int8).reshape(len(rows), size)),
         result=result,
         cycles=sum(part.cycles for part in model) / len(rows),
-        instructions=sum(part.instructions for part in model) / len(rows),
+        instructions=(sum(part.instructions for part in model) if layers else result.instructions) / len(rows),
         layer_cycles={number: cycles / len(rows) for number, cycles in sorted(layers.items())},
         stack_bytes=result.stack_bytes,
     )

@@ -20,16 +20,17 @@ class HostModel:
     Args:
         directory: the package.
         sanitize: ``"undefined"`` stops the process at undefined behaviour.
+        optimize: optimization level; ``-O0`` compiles fastest.
 
     Raises:
         TinyFormerError: there is no package, or the compiler rejects it.
     """
 
-    def __init__(self, directory: Path, sanitize: str = "") -> None:
+    def __init__(self, directory: Path, sanitize: str = "", optimize: str = "-O2") -> None:
         self.package = open_package(directory)
         self._build = tempfile.TemporaryDirectory(prefix=f"{self.package.name}-")
         library = Path(self._build.name) / f"lib{self.package.name}.so"
-        compile_host_library(self.package.sources, [self.package.include], library, sanitize)
+        compile_host_library(self.package.sources, [self.package.include], library, sanitize, optimize=optimize)
         loaded = ctypes.CDLL(str(library))
         self._init = getattr(loaded, f"{self.package.name}_init")
         self._init.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
