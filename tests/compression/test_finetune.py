@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from tests.compression.finetune_runs import DATA, SPEC, TRAINER, config, dense_subnet, run
-from tinyformer.compression.finetune import FinetuneModule, distillation_loss, finetune, pruning_share
+from tinyformer.compression.distillation import StudentModule, distillation_loss
+from tinyformer.compression.finetune import finetune, pruning_share
 from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splits import load_splits
 from tinyformer.errors import TinyFormerError
@@ -87,18 +88,18 @@ def test_a_run_killed_by_the_system_ends_in_the_same_bytes(dataset: Path, whole:
 def test_a_run_interrupted_in_any_step_ends_in_the_same_bytes(
     dataset: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
 ) -> None:
-    step = FinetuneModule.training_step
+    step = StudentModule.training_step
     for fatal in steps:
 
-        def dying(self: FinetuneModule, batch, index: int, fatal: int = fatal) -> torch.Tensor:
+        def dying(self: StudentModule, batch, index: int, fatal: int = fatal) -> torch.Tensor:
             if self.global_step == fatal:
                 raise InterruptedError
             return step(self, batch, index)
 
-        monkeypatch.setattr(FinetuneModule, "training_step", dying)
+        monkeypatch.setattr(StudentModule, "training_step", dying)
         with pytest.raises(InterruptedError):
             run(dataset, tmp_path, **GRADUAL)
-    monkeypatch.setattr(FinetuneModule, "training_step", step)
+    monkeypatch.setattr(StudentModule, "training_step", step)
     run(dataset, tmp_path, **GRADUAL)
     assert weights(tmp_path) == weights(whole)
 

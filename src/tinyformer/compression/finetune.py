@@ -16,12 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
-import torch
-import torch.nn.functional as F
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from tinyformer.compression.distillation import Run, StudentModule, train_student
 from tinyformer.compression.masking import MaskedWeights, Prune
 from tinyformer.config.data import DataConfig
 from tinyformer.config.finetune import FinetuneConfig
@@ -31,13 +29,8 @@ from tinyformer.data.splits import Splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
-from tinyformer.training.averaging import WeightAverage
-from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
-from tinyformer.training.module import TrainingModule
-from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
-from tinyformer.training.trainer import build_trainer, threads
-
-Batch = tuple[Tensor, Tensor]
+from tinyformer.training.callbacks import OnMetrics
+from tinyformer.training.trainer import threads
 
 
 @dataclass(frozen=True)
@@ -81,83 +74,20 @@ def finetune(
         teacher = _teacher(student, supernet, config)
         if teacher is not None and config.teacher == "largest":
             recalibrate_batchnorm(teacher, batches)
-        module = FinetuneModule(student, teacher, config, channels_last=trainer.channels_last)
-        masking = GradualMasks(module.masked, prune, config.pruning_epochs)
-        average = WeightAverage(student, config.ema_decay) if config.ema_decay else None
-        recorder = MetricsRecorder(on_metrics)
-        saving = Checkpoints(checkpoints, config.checkpoint_every)
-        lightning = build_trainer(
-            trainer,
-            epochs=config.epochs,
-            callbacks=[masking, *([average] if average else []), recorder, saving],
-            key=key,
-            gradient_clip=config.gradient_clip,
-            validate_every=config.validate_every,
-        )
-        training_data = ResumableData(splits, data, config.batch_size, seed, device=lightning.strategy.root_device)
-        lightning.fit(module, datamodule=training_data, ckpt_path=newest_checkpoint(checkpoints, key))
-        if average:
-            average.copy_to(student)
-        module.masked.apply()  # the average of a weight that was hidden late is not zero
-    return FinetunedSubnet(student.cpu().eval(), recorder.last)
-
-
-class FinetuneModule(TrainingModule):
-    """One masked training step, and validation, as Lightning calls them."""
-
-    def __init__(
-        self, student: Subnet, teacher: nn.Module | None, config: FinetuneConfig, *, channels_last: bool
-    ) -> None:
-        super().__init__(config, "finetune", channels_last=channels_last)
-        self.student = student
-        self.masked = MaskedWeights(student)
-        self._config = config
-        self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: neither trained nor saved
-
-    def on_fit_start(self) -> None:
-        """Bring the teacher to the training's device."""
-        for teacher in self._teacher:
-            teacher.to(self.device)
-
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """Labels and, where there is one, the teacher."""
-        x, y = self.images(batch[0]), batch[1]
-        logits = self.student(x)
-        loss = F.cross_entropy(logits, y, label_smoothing=self._config.label_smoothing)
-        for teacher in self._teacher:
-            with torch.no_grad():
-                target = teacher(x)
-            loss = torch.lerp(
-                loss, distillation_loss(logits, target, self._config.temperature), self._config.distillation
-            )
-        self.log_loss(loss, batch_idx)
-        return loss
-
-    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, then hide again; before any callback sees the weights."""
-        super().optimizer_step(*args, **kwargs)
-        self.masked.apply()
-
-    def on_validation_start(self) -> None:
-        """The average in the weights' place may hold what was hidden late."""
-        self.masked.apply()
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Log the accuracy; Lightning averages over the images."""
-        x, y = self.images(batch[0]), batch[1]
-        accuracy = (self.student(x).argmax(dim=1) == y).float().mean()
-        self.log("val_accuracy", accuracy, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(y))
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW or SGD under a warmed-up cosine."""
-        return self.optimization(self.student)
+        masked = MaskedWeights(student)
+        module = StudentModule(student, teacher, masked, config, "finetune", channels_last=trainer.channels_last)
+        masks = GradualMasks(masked, student, prune, config.pruning_epochs)
+        run = Run(splits, data, trainer, seed, checkpoints, key)
+        metrics = train_student(module, config, run, [masks], on_metrics)
+    return FinetunedSubnet(student.cpu().eval(), metrics)
 
 
 class GradualMasks(Callback):
     """Makes the masks anew at the start of each epoch of the pruning phase, then keeps the last ones."""
 
-    def __init__(self, masked: MaskedWeights, prune: Prune, epochs: int) -> None:
+    def __init__(self, masked: MaskedWeights, student: nn.Module, prune: Prune, epochs: int) -> None:
         self._masked = masked
+        self._student = student
         self._prune = prune
         self._epochs = epochs
 
@@ -165,8 +95,7 @@ class GradualMasks(Callback):
         """Prune more while the phase lasts."""
         if trainer.current_epoch <= self._epochs:
             share = pruning_share(trainer.current_epoch, self._epochs)
-            assert isinstance(pl_module, FinetuneModule)
-            self._masked.set(self._prune(pl_module.student.state_dict(), share))
+            self._masked.set(self._prune(self._student.state_dict(), share))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log how much is masked."""
@@ -187,15 +116,6 @@ class GradualMasks(Callback):
 def pruning_share(epoch: int, epochs: int) -> float:
     """Share of the final sparsity in ``epoch``, 1 from epoch ``epochs`` on: the cubic ramp of Zhu and Gupta, eq. 1."""
     return 1.0 if epoch >= epochs else 1 - (1 - (epoch + 1) / (epochs + 1)) ** 3
-
-
-def distillation_loss(logits: Tensor, target: Tensor, temperature: float) -> Tensor:
-    """KL divergence of softened predictions; gradients keep their size whatever the ``temperature`` (Hinton et al.)."""
-    predicted, wanted = (values / temperature for values in (logits, target))
-    divergence = F.kl_div(
-        predicted.log_softmax(dim=1), wanted.log_softmax(dim=1), reduction="batchmean", log_target=True
-    )
-    return divergence * temperature**2
 
 
 def _teacher(student: Subnet, supernet: Supernet | None, config: FinetuneConfig) -> Subnet | None:

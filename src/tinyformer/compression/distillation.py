@@ -1,0 +1,169 @@
+"""Training a student from labels and a teacher: what sparse fine-tuning and quantization-aware training share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from tinyformer.config.data import DataConfig
+from tinyformer.config.trainer import TrainerConfig
+from tinyformer.data.splits import Splits
+from tinyformer.training.averaging import WeightAverage
+from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
+from tinyformer.training.module import OptimizerSettings, TrainingModule
+from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
+from tinyformer.training.trainer import build_trainer
+
+Batch = tuple[Tensor, Tensor]
+
+
+class StudentSettings(OptimizerSettings, Protocol):
+    """The part of a configuration section that describes the training of a student."""
+
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def label_smoothing(self) -> float: ...
+    @property
+    def distillation(self) -> float: ...
+    @property
+    def temperature(self) -> float: ...
+    @property
+    def gradient_clip(self) -> float: ...
+    @property
+    def ema_decay(self) -> float | None: ...
+    @property
+    def validate_every(self) -> int: ...
+    @property
+    def checkpoint_every(self) -> int | None: ...
+
+
+class Zeros(Protocol):
+    """Weights that must stay zero."""
+
+    def apply(self) -> None:
+        """Make them zero again."""
+
+
+class StudentModule(TrainingModule):
+    """One training step, after which ``zeros`` are zero again, and validation, as Lightning calls them."""
+
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher: nn.Module | None,
+        zeros: Zeros,
+        settings: StudentSettings,
+        section: str,
+        *,
+        channels_last: bool,
+    ) -> None:
+        super().__init__(settings, section, channels_last=channels_last)
+        self.student = student
+        self._zeros = zeros
+        self._student_settings = settings
+        self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: neither trained nor saved
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher to the training's device."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Labels and, where there is one, the teacher."""
+        settings = self._student_settings
+        x, y = self.images(batch[0]), batch[1]
+        logits = self.student(x)
+        loss = F.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
+        for teacher in self._teacher:
+            with torch.no_grad():
+                target = teacher(x)
+            loss = torch.lerp(loss, distillation_loss(logits, target, settings.temperature), settings.distillation)
+        self.log_loss(loss, batch_idx)
+        return loss
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, then restore the zeros; before any callback sees the weights."""
+        super().optimizer_step(*args, **kwargs)
+        self._zeros.apply()
+
+    def on_validation_start(self) -> None:
+        """The average in the weights' place may hold what became zero late."""
+        self._zeros.apply()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Log the accuracy; Lightning averages over the images."""
+        x, y = self.images(batch[0]), batch[1]
+        accuracy = (self.student(x).argmax(dim=1) == y).float().mean()
+        self.log("val_accuracy", accuracy, on_step=False, on_epoch=True, sync_dist=True, batch_size=len(y))
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW or SGD under a warmed-up cosine."""
+        return self.optimization(self.student)
+
+
+@dataclass(frozen=True)
+class Run:
+    """How and where a student is trained: data, hardware, and what identifies the run."""
+
+    splits: Splits
+    data: DataConfig
+    trainer: TrainerConfig
+    seed: int
+    checkpoints: Path
+    key: str
+    """Hash of all that determines the result; a checkpoint of another key is not resumed."""
+
+
+def train_student(
+    module: StudentModule,
+    settings: StudentSettings,
+    run: Run,
+    callbacks: Sequence[Callback] = (),
+    on_metrics: OnMetrics | None = None,
+) -> dict[str, float]:
+    """Train on the train split, from the newest checkpoint if there is one, and return the last epoch's metrics.
+
+    The student ends with its averaged weights if ``settings.ema_decay`` says so, its zeros restored.
+    """
+    average = WeightAverage(module.student, settings.ema_decay) if settings.ema_decay else None
+    recorder = MetricsRecorder(on_metrics)
+    lightning = build_trainer(
+        run.trainer,
+        epochs=settings.epochs,
+        callbacks=[
+            *callbacks,
+            *([average] if average else []),
+            recorder,
+            Checkpoints(run.checkpoints, settings.checkpoint_every),
+        ],
+        key=run.key,
+        gradient_clip=settings.gradient_clip,
+        validate_every=settings.validate_every,
+    )
+    batches = ResumableData(run.splits, run.data, settings.batch_size, run.seed, device=lightning.strategy.root_device)
+    lightning.fit(module, datamodule=batches, ckpt_path=newest_checkpoint(run.checkpoints, run.key))
+    if average:
+        average.copy_to(module.student)
+        module.on_validation_start()
+    return recorder.last
+
+
+def distillation_loss(logits: Tensor, target: Tensor, temperature: float) -> Tensor:
+    """KL divergence of softened predictions; gradients keep their size whatever the ``temperature``.
+
+    Hinton et al., arXiv 1503.02531, section 2.
+    """
+    predicted, wanted = (values / temperature for values in (logits, target))
+    divergence = F.kl_div(
+        predicted.log_softmax(dim=1), wanted.log_softmax(dim=1), reduction="batchmean", log_target=True
+    )
+    return divergence * temperature**2
