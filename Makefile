@@ -33,7 +33,7 @@ repro: setup  ## from data to verified firmware (EXP=name ARGS="group=choice key
 	@$(BIN)/tinyformer repro $(if $(EXP),--experiment $(EXP)) $(ARGS)
 
 test: setup-dev  ## the fast tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-slow: setup-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)

@@ -1,0 +1,50 @@
+"""A stage killed at any moment continues, and ends in the same bytes as the one that was not."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.pipeline.project import Project
+from tinyformer.pipeline.stage import hash_path
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+@pytest.mark.parametrize(
+    ("stage", "outputs"),
+    [
+        ("train_supernet", ["outputs/supernet.safetensors", "outputs/history/train_supernet.json"]),
+        ("sparsenas", ["outputs/subnet.yaml", "outputs/pareto.json"]),
+        ("finetune", ["outputs/subnet.safetensors", "outputs/history/finetune.json"]),
+    ],
+)
+def test_a_killed_stage_resumes_to_the_same_bytes(tiny: Project, tmp_path: Path, stage: str, outputs: list[str]) -> None:
+    project = Project(tmp_path / "copy")
+    shutil.copytree(tiny.root, project.root, ignore=shutil.ignore_patterns(".dvc", "wandb", ".tinyformer"))
+    expected = {name: hash_path(project.root / name) for name in outputs}
+    for name in outputs:
+        (project.root / name).unlink()
+    work = project.root / ".tinyformer" / stage
+    process = project.start_stage(stage)
+    _wait_for_progress(process, work)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not any((project.root / name).exists() for name in outputs), "killed too late to be a test"
+    saved = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
+    assert saved
+    project.run_stage(stage)
+    assert {name: hash_path(project.root / name) for name in outputs} == expected
+
+
+def _wait_for_progress(process: object, work: Path) -> None:
+    """Until something to resume from has been written."""
+    deadline = time.monotonic() + 300
+    while not any(path.is_file() for path in work.rglob("*")):
+        assert time.monotonic() < deadline, "nothing was checkpointed"
+        assert process.poll() is None, "the stage ended before it could be killed"  # type: ignore[attr-defined]
+        time.sleep(0.01)
