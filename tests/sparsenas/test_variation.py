@@ -18,7 +18,7 @@ from tinyformer.sparsenas.variation import Variation
 
 from .conftest import SUPERNET
 
-SPARSITY = SparsityConfig(target=0.6, block_shapes=((2, 2), (1, 4)), ratios=(0.0, 0.3, 0.6, 0.9))
+SPARSITY = SparsityConfig(target=0.6, block_shapes=((2, 2), (2, 4)), ratios=(0.0, 0.3, 0.6, 0.9))
 
 
 @settings(deadline=None, max_examples=40)

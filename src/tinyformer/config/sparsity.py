@@ -11,7 +11,7 @@ from tinyformer.config.base import Section
 
 Ratio: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Criterion: TypeAlias = Literal["l2", "normalized", "taylor"]
-BlockShape: TypeAlias = tuple[Literal[1, 2, 4], Literal[2, 4]]
+BlockShape: TypeAlias = tuple[Literal[2, 4], Literal[2, 4]]
 
 
 class SparsityConfig(Section):
@@ -21,7 +21,7 @@ class SparsityConfig(Section):
     """Least fraction of the prunable weights (all but stem, depthwise layers and classifier) in zero blocks."""
 
     block_shapes: tuple[BlockShape, ...] = Field(default=((2, 2),), min_length=1)
-    """Admissible blocks as (outputs, inputs); the search picks one for each layer."""
+    """Admissible blocks as (outputs, inputs), of those that SparseEngine multiplies; the search picks one a layer."""
 
     ratios: tuple[Ratio, ...] = Field(default=(0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8), min_length=1)
     """Block sparsities a layer may have, ascending; the smallest and the largest bound every layer."""

@@ -18,9 +18,13 @@ from tinyformer.ir import graph as ir
 Features = dict[str, float]
 
 
-def kernel_key(implementation: Implementation) -> str:
-    """Name of a kernel with its encoding, such as ``conv_sparse sparse 2x2``: what is measured separately."""
-    return f"{implementation.kernel} {implementation.encoding}".strip()
+def kernel_key(op: ir.Op, kernel: str, encoding: str) -> str:
+    """What is measured separately: a kernel with its encoding, such as ``Conv2D conv_sparse sparse 2x2``.
+
+    The operator comes first; linear layers are convolutions to all kernels.
+    """
+    operator = "Conv2D" if isinstance(op, ir.Linear) else type(op).__name__
+    return f"{operator} {kernel} {encoding}".strip()
 
 
 def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 0, passes: int = 1) -> Features:

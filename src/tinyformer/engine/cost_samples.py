@@ -58,7 +58,7 @@ LARGE = SupernetSpec(
 RATIOS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Block sparsities that layers are given."""
 
-_BLOCKS = ((2, 2), (2, 2), (2, 4), (4, 2))
+_BLOCKS = ((2, 2), (2, 2), (2, 4), (4, 2), (4, 4))
 
 
 def samples(count: int, seed: int) -> Iterator[tuple[SubnetSpec, SparsityPlan]]:

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from tinyformer.engine.cost_features import Features
 from tinyformer.errors import TinyFormerError
-
-Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -35,24 +33,35 @@ class CostTable:
     fixed_bytes: float
 
     def layer_cycles(self, kernel: str, counts: Features) -> float:
-        """Cycles of one operator. Raises :class:`TinyFormerError` for a kernel that was not measured."""
-        model = self._known(self.cycles, kernel)
-        return sum(model.get(name, 0.0) * count for name, count in counts.items())
+        """Cycles of one operator run by ``kernel`` (:func:`.cost_features.kernel_key`).
+
+        A kernel that no sample needed counts as slow as the slowest one for its operator. Raises
+        :class:`TinyFormerError` if none is known for that operator.
+        """
+        return max(
+            sum(self.cycles[known].get(name, 0.0) * count for name, count in counts.items())
+            for known in self._stand_ins(kernel)
+        )
 
     def layer_bytes(self, kernel: str) -> float:
         """Bytes of flash that one operator adds beside its weights and tables. Raises as :meth:`layer_cycles`."""
-        return self._known(self.parameter_bytes, kernel) + self.call_bytes
+        return max(self.parameter_bytes[known] for known in self._stand_ins(kernel)) + self.call_bytes
 
     def firmware_bytes(self, sources: Iterable[str]) -> float:
         """Bytes of flash without any layer, for a firmware that needs ``sources``."""
         return self.fixed_bytes + sum(self.code_bytes.get(source, 0) for source in set(sources))
 
-    def _known(self, costs: Mapping[str, Value], kernel: str) -> Value:
-        if kernel not in costs:
+    def _stand_ins(self, kernel: str) -> list[str]:
+        """``kernel`` itself, or all that were measured for the same operator."""
+        if kernel in self.cycles:
+            return [kernel]
+        operator = kernel.split(maxsplit=1)[0]
+        found = [known for known in self.cycles if known.split()[0] == operator]
+        if not found:
             raise TinyFormerError(
-                f"The cost table of {self.mcu} does not know the kernel {kernel!r}: measure it again (profile_mcu)."
+                f"The cost table of {self.mcu} knows no kernel for {operator}: measure it again (profile_mcu)."
             )
-        return costs[kernel]
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -100,13 +100,9 @@ class Estimator:
         step = Step(op, choice, 0, 0.0, choice.calls).planned(graph.tensors, {})
         if choice.alias:
             return _Sketch(step, 0.0, choice.sources, 0.0)
-        return self._costed(
-            step,
-            kernel_key(choice),
-            choice.constant_bytes,
-            choice.sources,
-            measured_features(op, graph.tensors, choice),
-        )
+        kernel = kernel_key(op, choice.kernel, choice.encoding)
+        counts = measured_features(op, graph.tensors, choice)
+        return self._costed(step, kernel, choice.constant_bytes, choice.sources, counts)
 
     def _sparse_sketch(
         self, op: ir.Conv2D | ir.Linear, graph: ir.Graph, sparsity: LayerSparsity, limit: int
@@ -120,7 +116,7 @@ class Estimator:
             return None
         step = PlannedStep(op.name, op.inputs, op.output, sizes.scratch_bytes)
         counts = features(op, graph.tensors, sizes.stored_weights, sizes.passes)
-        kernel = f"conv_sparse sparse {sparsity.block[0]}x{sparsity.block[1]}"
+        kernel = kernel_key(op, sparse.KERNEL.name, f"sparse {sparsity.block[0]}x{sparsity.block[1]}")
         return self._costed(step, kernel, sizes.constant_bytes, sparse.SOURCES, counts)
 
     def _costed(
