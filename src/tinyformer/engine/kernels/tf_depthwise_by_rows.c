@@ -26,52 +26,27 @@ static void widen_filters(const tf_depthwise_rows_params *p, const workspace *s,
   }
 }
 
-/* Vertical pairs of four channels at one cell. */
-static inline void store_pairs(uint32_t *plane, uint32_t plane_words, uint32_t above, uint32_t below) {
-  const uint32_t a02 = tf_even(above), a13 = tf_odd(above), b02 = tf_even(below), b13 = tf_odd(below);
-  plane[0] = tf_low_halves(a02, b02);
-  plane[plane_words] = tf_low_halves(a13, b13);
-  plane[2 * plane_words] = tf_high_halves(a02, b02);
-  plane[3 * plane_words] = tf_high_halves(a13, b13);
-}
-
-/* Up to four channels as a word. */
-static inline uint32_t load_channels(const int8_t *x, uint32_t count) {
-  uint32_t word = 0;
-  if (count >= 4) return tf_load(x);
-  for (uint32_t i = 0; i < count; i++) word |= (uint32_t)(uint8_t)x[i] << (8 * i);
-  return word;
-}
-
 /* One line of the planes of channels [first, first + count), from image rows `row` and row + 1. */
 static void fill_line(const tf_depthwise_rows_params *p, const workspace *s, const int8_t *x, uint32_t first,
-                      uint32_t count, int row, uint32_t *line) {
+                      uint32_t count, int row, uint32_t *out) {
   const tf_window *w = &p->window;
-  const uint32_t plane_words = s->plane_words;
-  const int8_t *above = s->outside, *below = s->outside;
-  uint32_t above_step = 0, below_step = 0;
-  if (row >= 0 && row < w->in_height) {
-    above = x + (uint32_t)row * w->in_width * w->in_channels + first;
-    above_step = w->in_channels;
-  }
-  if (row + 1 >= 0 && row + 1 < w->in_height) {
-    below = x + (uint32_t)(row + 1) * w->in_width * w->in_channels + first;
-    below_step = w->in_channels;
-  }
-  line += w->pad_left;
-  for (uint32_t column = w->in_width; column; column--, line++, above += above_step, below += below_step) {
-    uint32_t *plane = line, quad = 0;
-    for (; quad + 8 <= count; quad += 8) {
-      const uint32_t a0 = tf_load(above + quad), b0 = tf_load(below + quad);
-      const uint32_t a1 = tf_load(above + quad + 4), b1 = tf_load(below + quad + 4);
-      store_pairs(plane, plane_words, a0, b0);
-      plane += 4 * plane_words;
-      store_pairs(plane, plane_words, a1, b1);
-      plane += 4 * plane_words;
-    }
-    for (; quad < count; quad += 4, plane += 4 * plane_words) {
-      store_pairs(plane, plane_words, load_channels(above + quad, count - quad),
-                  load_channels(below + quad, count - quad));
+  const int32_t channels = w->in_channels, quads = (int32_t)(count / 4);
+  const int has_above = row >= 0 && row < w->in_height, has_below = row + 1 >= 0 && row + 1 < w->in_height;
+  const int8_t *cells = x + row * w->in_width * channels + first;
+  const tf_pair_line line = {.above = has_above ? cells : s->outside,
+                             .below = has_below ? cells + w->in_width * channels : s->outside,
+                             .above_skip = (has_above ? channels : 0) - 4 * quads,
+                             .below_skip = (has_below ? channels : 0) - 4 * quads,
+                             .out = out + w->pad_left,
+                             .plane_bytes = 4 * s->plane_words,
+                             .quads = (uint32_t)quads,
+                             .cells = w->in_width};
+  TF(widen_pairs)(&line);
+  for (uint32_t channel = count & ~UINT32_C(3); channel < count; channel++) {
+    for (int32_t cell = 0; cell < w->in_width; cell++) {
+      line.out[channel * s->plane_words + (uint32_t)cell] =
+          tf_pack(line.above[(has_above ? channels : 0) * cell + (int32_t)channel],
+                  line.below[(has_below ? channels : 0) * cell + (int32_t)channel]);
     }
   }
 }

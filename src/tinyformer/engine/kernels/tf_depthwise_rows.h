@@ -33,6 +33,26 @@ void TF(depthwise_row_3x3_stride_2)(const tf_depthwise_row *row);
 void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch,
                            tf_depthwise_row_function *multiply);
 
+/* One line of the planes of 4 * quads channels. The assembly knows the offsets of the members. */
+typedef struct {
+  const int8_t *above, *below;   /* first cells of the two image rows */
+  int32_t above_skip, below_skip; /* bytes from behind the channels of a cell to those of the next */
+  uint32_t *out;                 /* first word in the first channel's plane */
+  uint32_t plane_bytes;
+  uint32_t quads; /* may be 0 */
+  uint32_t cells; /* at least 1 */
+} tf_pair_line;
+void TF(widen_pairs)(const tf_pair_line *line);
+
+/* Vertical pairs of four channels at one cell. */
+static inline void tf_store_pairs(uint32_t *out, uint32_t plane_words, uint32_t above, uint32_t below) {
+  const uint32_t first = tf_low_halves(above, below), second = tf_high_halves(above, below);
+  out[0] = tf_even(first);
+  out[plane_words] = tf_odd(first);
+  out[2 * plane_words] = tf_even(second);
+  out[3 * plane_words] = tf_odd(second);
+}
+
 /* The word of column `i` of four windows, times the weights that it meets. */
 TF_INLINE void tf_depthwise_column(int size, int stride, int i, const uint32_t *line, const uint32_t *weights,
                                    int32_t acc[4]) {

@@ -19,7 +19,7 @@ SIZES = {
 }
 """Sources of each size of filter, beside the common ones."""
 
-COMMON_SOURCES = ("tf_depthwise_by_rows.c", "tf_clamp_bytes.c")
+COMMON_SOURCES = ("tf_depthwise_by_rows.c", "tf_widen_pairs.c", "tf_widen_pairs.S", "tf_clamp_bytes.c")
 
 _GROUPS = (32, 16, 8, 4)
 """Channels widened at a time, best first: 32 are a line of the data cache."""

@@ -1,0 +1,106 @@
+/* tf_widen_pairs for ARMv7E-M. The C twin, tf_widen_pairs.c, says what it computes. */
+#include "tf_name.h"
+#if TF_ARM_DSP
+
+#define FRAME_QUADS 0
+#define FRAME_LINE 4
+#define FRAME_ABOVE_SKIP 8
+#define FRAME_BELOW_SKIP 12
+#define FRAME_CELLS 16
+#define FRAME_BYTES 20
+
+above    .req r0
+below    .req r1
+out      .req r2
+plane    .req r3   /* bytes from one channel's plane to the next, */
+plane_x2 .req r10
+plane_x3 .req r11
+left     .req r12
+
+  .syntax unified
+  .thumb
+  .text
+  .global TF(widen_pairs)
+  .type TF(widen_pairs), %function
+  .thumb_func
+  .p2align 3
+TF(widen_pairs):
+  push {r4-r11, lr}
+  sub sp, #FRAME_BYTES
+  mov lr, r0
+  ldrd above, below, [lr]
+  ldrd r4, r5, [lr, #8]         /* above_skip, below_skip */
+  ldrd out, plane, [lr, #16]
+  ldrd r6, r7, [lr, #24]        /* quads, cells */
+  strd r4, r5, [sp, #FRAME_ABOVE_SKIP]
+  str r6, [sp, #FRAME_QUADS]
+  str r7, [sp, #FRAME_CELLS]
+  str out, [sp, #FRAME_LINE]
+  lsl plane_x2, plane, #1
+  add plane_x3, plane, plane_x2
+1:
+  ldr left, [sp, #FRAME_QUADS]
+  subs left, #2
+  blo 3f
+  .p2align 3
+2:
+  ldr r4, [above], #4
+  ldr r5, [below], #4
+  ldr r8, [above], #4
+  ldr r9, [below], #4
+  pkhbt r6, r4, r5, lsl #16     /* channels 0 and 1 of both rows */
+  pkhtb r7, r5, r4, asr #16     /* channels 2 and 3 */
+  sxtb16 r4, r6
+  sxtb16 r6, r6, ror #8
+  str r4, [out]
+  sxtb16 r4, r7
+  str r6, [out, plane]
+  sxtb16 r7, r7, ror #8
+  str r4, [out, plane_x2]
+  pkhbt r6, r8, r9, lsl #16
+  str r7, [out, plane_x3]
+  pkhtb r7, r9, r8, asr #16
+  add out, out, plane, lsl #2
+  sxtb16 r4, r6
+  subs left, #2
+  sxtb16 r6, r6, ror #8
+  str r4, [out]
+  sxtb16 r4, r7
+  str r6, [out, plane]
+  sxtb16 r7, r7, ror #8
+  str r4, [out, plane_x2]
+  str r7, [out, plane_x3]
+  add out, out, plane, lsl #2
+  bhs 2b
+3:
+  adds left, #1                 /* -1 or -2 are left: one quad or none */
+  bne 4f
+  ldr r4, [above], #4
+  ldr r5, [below], #4
+  pkhbt r6, r4, r5, lsl #16
+  pkhtb r7, r5, r4, asr #16
+  sxtb16 r4, r6
+  sxtb16 r6, r6, ror #8
+  str r4, [out]
+  sxtb16 r4, r7
+  str r6, [out, plane]
+  sxtb16 r7, r7, ror #8
+  str r4, [out, plane_x2]
+  str r7, [out, plane_x3]
+4:
+  ldr out, [sp, #FRAME_LINE]
+  ldr r4, [sp, #FRAME_ABOVE_SKIP]
+  ldr r5, [sp, #FRAME_BELOW_SKIP]
+  ldr r6, [sp, #FRAME_CELLS]
+  add above, above, r4
+  adds out, #4
+  add below, below, r5
+  str out, [sp, #FRAME_LINE]
+  subs r6, #1
+  str r6, [sp, #FRAME_CELLS]
+  bne 1b
+  add sp, #FRAME_BYTES
+  pop {r4-r11, pc}
+  .size TF(widen_pairs), . - TF(widen_pairs)
+
+#endif
