@@ -8,9 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-import numpy as np
-
-from tinyformer.engine.packing import Implementation
+from tinyformer.engine.packing import Constant, Implementation
 from tinyformer.engine.packing.sparse import stream_words
 from tinyformer.engine.sparse_sizes import stream_passes
 from tinyformer.ir import graph as ir
@@ -77,7 +75,7 @@ def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 
 
 
 def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Implementation) -> Features:
-    """:func:`features` of ``op`` as ``choice`` runs it, with the weights it really has."""
+    """:func:`features` of ``op`` as ``choice`` runs it, with the weights that it stores."""
     if not isinstance(op, ir.Conv2D | ir.Linear):
         return features(op, tensors)
     fields = choice.calls[0].fields
@@ -88,7 +86,9 @@ def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Imple
         return value
 
     if choice.encoding.startswith("sparse"):
-        stored = int(np.count_nonzero(op.weights))
+        weights = fields["weights"]
+        assert isinstance(weights, Constant)
+        stored = weights.values.size
         wanted = stream_words(field("block_rows") * field("block_row_pairs"), stored // 4)
         return features(op, tensors, stored, stream_passes(wanted, field("stream_words")))
     return features(op, tensors, op.weights.size, -(-field("row_pairs") // field("group_rows")))
