@@ -8,6 +8,7 @@ rules.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -42,14 +43,35 @@ def quantize(
         finite.
     """
     graph = prepare(model)
+    plan = plan_quantization(graph, calibration_images, config)
+    chosen = plan.ranges | {name: limits for name, limits in (ranges or {}).items() if name in plan.ranges}
+    activations = [graph.input.name, *(group.output for group in plan.groups)]
+    scales = plan.shared.resolve(chosen, activations)
+    return _write(graph, plan, scales, with_correction=config.bias_correction)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where a graph is quantized, and the ranges that its activations have on the calibration images."""
+
+    groups: list[Group]
+    shared: SharedScales
+    layers: dict[str, LinearLayer]
+    """Weighted groups by their output."""
+    seen: dict[str, Statistics]
+    ranges: dict[str, Range]
+    fixed: dict[str, Quantization]
+    """Activations whose scale does not depend on what was observed."""
+
+
+def plan_quantization(graph: FloatGraph, calibration_images: NDArray[np.float32], config: QuantizationConfig) -> Plan:
+    """Partition ``graph`` and choose ranges on ``calibration_images``. Raises as :func:`quantize`."""
     groups = partition(graph)
     shared = SharedScales(groups, {graph.input.name: PIXEL} if config.input == "pixel" else {})
     layers = {group.output: linear_layer(group, graph) for group in groups if group.kind is Kind.WEIGHTED}
     seen = _observe(graph, shared, layers, calibration_images, config)
-    chosen = {name: choose_range(seen[name], config.observer, config.percentile) for name in shared.observed}
-    chosen.update({name: limits for name, limits in (ranges or {}).items() if name in chosen})
-    scales = shared.resolve(chosen, [graph.input.name, *(group.output for group in groups)])
-    return _write(graph, groups, scales, layers, seen if config.bias_correction else None)
+    ranges = {name: choose_range(seen[name], config.observer, config.percentile) for name in shared.observed}
+    return Plan(groups, shared, layers, seen, ranges, shared.given)
 
 
 def _observe(
@@ -71,22 +93,17 @@ def _observe(
 
 
 def _write(
-    graph: FloatGraph,
-    groups: list[Group],
-    scales: Mapping[str, Quantization],
-    layers: Mapping[str, LinearLayer],
-    seen: Mapping[str, Statistics] | None,
+    graph: FloatGraph, plan: Plan, scales: Mapping[str, Quantization], *, with_correction: bool
 ) -> onnx.ModelProto:
     writer = QdqWriter(graph, scales)
-    for group in groups:
-        layer = layers.get(group.output)
+    for group in plan.groups:
+        layer = plan.layers.get(group.output)
         if layer is None:
             writer.group(group)
             continue
         integers = quantize_layer(layer, scales[layer.source].scale, scales[group.output].scale)
-        if seen is not None:
-            means = seen[layer.source].channel_means
-            assert means is not None
+        means = plan.seen[layer.source].channel_means if with_correction else None
+        if means is not None:
             integers = corrected_bias(layer, integers, means)
         writer.weighted_group(group, layer, integers)
     return writer.model()

@@ -13,9 +13,9 @@ class SharedScales:
 
     def __init__(self, groups: Sequence[Group], given: Mapping[str, Quantization]) -> None:
         self._parents: dict[str, str] = {}
-        self._given = dict(given)
-        self._given.update({group.output: SOFTMAX for group in groups if group.kind is Kind.SOFTMAX})
-        self.observed = [name for name in dict.fromkeys(self._sources(groups)) if name not in self._given]
+        self.given = {**given, **{group.output: SOFTMAX for group in groups if group.kind is Kind.SOFTMAX}}
+        """Scales that are not observed, by the activation they are given for."""
+        self.observed = [name for name in dict.fromkeys(self._sources(groups)) if name not in self.given]
         """Activations whose ranges decide, in execution order."""
         for group in groups:
             if group.kind is Kind.SHAPE:
@@ -34,7 +34,7 @@ class SharedScales:
         self._parents[self._root(output)] = self._root(first)
         for name in others[1:]:
             a, b = self._root(name), self._root(output)
-            if a != b and self._given.get(a) == self._given.get(b):
+            if a != b and self.given.get(a) == self.given.get(b):
                 self._parents[a] = b
 
     def resolve(self, ranges: Mapping[str, Range], names: Sequence[str]) -> dict[str, Quantization]:
@@ -45,9 +45,7 @@ class SharedScales:
             low, high = limits.get(root, ranges[name])
             limits[root] = (min(low, ranges[name][0]), max(high, ranges[name][1]))
         roots = {name: self._root(name) for name in names}
-        return {
-            name: self._given[root] if root in self._given else affine(limits[root]) for name, root in roots.items()
-        }
+        return {name: self.given[root] if root in self.given else affine(limits[root]) for name, root in roots.items()}
 
     def _root(self, name: str) -> str:
         while name in self._parents:
