@@ -19,6 +19,7 @@ from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
 from tinyformer.engine.host import HostModel
+from tinyformer.engine.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.reference import execute
@@ -102,8 +103,8 @@ def test_reports_and_metadata_are_well_formed(package: Path, model: CompiledMode
     assert yaml.safe_load((package / "zephyr/module.yml").read_text())["name"] == "digits"
     properties = dict(line.split("=", 1) for line in (package / "library.properties").read_text().splitlines())
     assert (package / "src" / properties["includes"]).is_file()
-    sources = re.findall(r"^  (src/\S+\.c)$", (package / "CMakeLists.txt").read_text(), re.M)
-    assert {package / source for source in sources} == set(package.rglob("src/**/*.c"))
+    sources = re.findall(r"^  (src/\S+\.[cS])$", (package / "CMakeLists.txt").read_text(), re.M)
+    assert {package / source for source in sources} == set(open_package(package).sources)
 
 
 def test_same_graph_gives_the_same_bytes(graph: Graph, mcu: McuConfig, model: CompiledModel) -> None:

@@ -22,10 +22,13 @@ _LINE = 32
 """Bytes of a cache line: the arena begins at one."""
 
 
-def build_firmware(directory: Path, mcu: McuConfig, output: Path | None = None) -> Path:
+def build_firmware(
+    directory: Path, mcu: McuConfig, output: Path | None = None, *, arena: LinkRegion | None = None
+) -> Path:
     """Link the package in ``directory`` and its example program to an ELF file for ``mcu``.
 
-    The file is ``output``, or lies beside the package under the model's name.
+    The file is ``output``, or lies beside the package under the model's name. ``arena`` is where the arena lies, by
+    default what :func:`arena_region` recommends.
 
     Raises:
         TinyFormerError: there is no package, or it does not fit the microcontroller.
@@ -39,7 +42,7 @@ def build_firmware(directory: Path, mcu: McuConfig, output: Path | None = None) 
         output or directory.with_name(f"{package.name}.elf"),
         optimize=report["optimize"],
         stack_bytes=report["stack_bytes"],
-        arena=arena_region(mcu, report["stack_bytes"], report["arena_bytes"]),
+        arena=arena or arena_region(mcu, report["stack_bytes"], report["arena_bytes"]),
     )
 
 

@@ -95,6 +95,7 @@ def _model(graph: Graph, name: str, steps: Sequence[Step], plan: MemoryPlan, ker
         "arena_bytes": plan.arena_bytes,
         "alignment": ALIGNMENT,
         "fast_bytes": max(scratch_tops, default=0),
+        "assembly": any(source.endswith(".S") for source in kernels),
         "sources": [
             f"src/{name}.c",
             f"src/{name}_weights.c",
