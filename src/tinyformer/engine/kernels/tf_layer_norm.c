@@ -1,5 +1,6 @@
 #include "tf_kernels.h"
 #include "tf_requantize.h"
+#include "tf_simd.h"
 
 /* Floor of the square root of v in [2^30, 2^32), bit by bit. */
 static uint32_t square_root(uint32_t v) {
@@ -26,21 +27,55 @@ static int32_t row_multiplier(uint64_t variance, int pre_shift) {
   return (int32_t)(exponent >= 0 ? reciprocal << exponent : reciprocal >> -exponent);
 }
 
+/* What the elements of a row have in common: u = (x * factor + offset) * multiplier / 2^32. */
+typedef struct {
+  int32_t factor, offset, multiplier;
+  int shift;
+} row_scale;
+
+static inline int32_t normalize(const row_scale *s, int32_t x) {
+  return tf_high_product(x * s->factor + s->offset, s->multiplier);
+}
+
+/* Not inlined: the loops need all registers. Four elements go step by step together, so that none waits for a product. */
+static TF_NOINLINE void normalize_row(row_scale s, const int8_t *x, const int16_t *gamma, const int32_t *beta,
+                                      uint32_t count, int8_t *y) {
+  for (; count >= 4; count -= 4, x += 4, y += 4, gamma += 4, beta += 4) {
+    int32_t a = normalize(&s, x[0]), b = normalize(&s, x[1]), c = normalize(&s, x[2]), d = normalize(&s, x[3]);
+    a = a * gamma[0] + beta[0];
+    b = b * gamma[1] + beta[1];
+    c = c * gamma[2] + beta[2];
+    d = d * gamma[3] + beta[3];
+    a = tf_saturate(a >> s.shift);
+    b = tf_saturate(b >> s.shift);
+    c = tf_saturate(c >> s.shift);
+    d = tf_saturate(d >> s.shift);
+    tf_store(y, tf_pack_bytes(a, b, c, d));
+  }
+  for (; count; count--, x++, gamma++, beta++, y++) {
+    *y = (int8_t)tf_saturate((normalize(&s, *x) * *gamma + *beta) >> s.shift);
+  }
+}
+
 void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  const int32_t n = (int32_t)p->columns;
+  const uint32_t columns = p->columns;
   const int32_t unit = (int32_t)(UINT32_C(1) << p->pre_shift);
   (void)scratch;
-  for (uint32_t row = 0; row < p->rows; row++, x += n, y += n) {
+  for (uint32_t row = 0; row < p->rows; row++, x += columns, y += columns) {
     int32_t sum = 0, squares = 0;
-    for (int32_t i = 0; i < n; i++) {
+    uint32_t i = 0;
+    for (; i + 4 <= columns; i += 4) {
+      const uint32_t word = tf_load(x + i), even = tf_even(word), odd = tf_odd(word);
+      sum = tf_dot(odd, 0x00010001u, tf_dot(even, 0x00010001u, sum));
+      squares = tf_dot(odd, odd, tf_dot(even, even, squares));
+    }
+    for (; i < columns; i++) {
       sum += x[i];
       squares += x[i] * x[i];
     }
-    const int64_t variance = (int64_t)n * squares - (int64_t)sum * sum + p->epsilon;
-    const int32_t multiplier = row_multiplier((uint64_t)variance, p->pre_shift);
-    for (int32_t i = 0; i < n; i++) {
-      const int32_t u = tf_scale((n * x[i] - sum) * unit, multiplier, 0);
-      y[i] = (int8_t)tf_clamp((u * p->gamma[i] + p->beta[i]) >> p->post_shift, -128, 127);
-    }
+    const int64_t variance = (int64_t)columns * squares - (int64_t)sum * sum + p->epsilon;
+    const row_scale scale = {(int32_t)columns * unit, -sum * unit, row_multiplier((uint64_t)variance, p->pre_shift),
+                             p->post_shift};
+    normalize_row(scale, x, p->gamma, p->beta, columns, y);
   }
 }

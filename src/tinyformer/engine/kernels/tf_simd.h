@@ -8,11 +8,13 @@
 
 #include "tf_name.h"
 
-/* For functions that take constants which must reach the compiler's unroller. */
+/* For functions that take constants which must reach the compiler's unroller, and for loops that need all registers. */
 #if defined(__GNUC__)
 #define TF_INLINE static inline __attribute__((always_inline))
+#define TF_NOINLINE __attribute__((noinline))
 #else
 #define TF_INLINE static inline
+#define TF_NOINLINE
 #endif
 
 /* A word at any address. The builtin stays one instruction even where the library is freestanding. */
@@ -85,6 +87,25 @@ static inline uint32_t tf_min_bytes(uint32_t a, uint32_t b) {
   return result;
 }
 
+/* Bytewise a - b, wrapping. */
+TF_BINARY(tf_subtract_bytes, "usub8 %0, %1, %2")
+
+/* Saturated to int8. */
+static inline int32_t tf_saturate(int32_t value) {
+  int32_t result;
+  __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
+  return result;
+}
+
+/* The low bytes of four values, the first in the low bits. */
+static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  uint32_t word = (uint32_t)a;
+  __asm__("bfi %0, %1, #8, #24" : "+r"(word) : "r"(b));
+  __asm__("bfi %0, %1, #16, #16" : "+r"(word) : "r"(c));
+  __asm__("bfi %0, %1, #24, #8" : "+r"(word) : "r"(d));
+  return word;
+}
+
 #else
 
 static inline int32_t tf_low(uint32_t word) { return (int16_t)(word & 0xFFFF); }
@@ -116,6 +137,13 @@ static inline uint32_t tf_max_bytes(uint32_t a, uint32_t b) {
   return result;
 }
 static inline uint32_t tf_min_bytes(uint32_t a, uint32_t b) { return ~tf_max_bytes(~a, ~b); }
+static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  return ((uint32_t)a & 0xFF) | ((uint32_t)b & 0xFF) << 8 | ((uint32_t)c & 0xFF) << 16 | (uint32_t)d << 24;
+}
+static inline uint32_t tf_subtract_bytes(uint32_t a, uint32_t b) {
+  return ((a | 0x80808080u) - (b & 0x7F7F7F7Fu)) ^ ((a ^ ~b) & 0x80808080u);
+}
+static inline int32_t tf_saturate(int32_t value) { return value < -128 ? -128 : value > 127 ? 127 : value; }
 
 #endif
 

@@ -250,13 +250,14 @@ def _one_call(
     pack: Callable[[Op, Tensors], Call],
     scratch: Callable[[Tensor], int] = lambda y: 0,
     in_place: Callable[[Op, Tensors], tuple[int, ...]] = lambda op, tensors: (),
+    helpers: tuple[str, ...] = (),
     encoding: str = "",
 ) -> Pack:
     def implement(op: Op, tensors: Tensors, limit: int) -> list[Implementation]:
         call = pack(op, tensors)
-        source = (f"tf_{name}.c",)
+        sources = (f"tf_{name}.c", *helpers)
         scratch_bytes = scratch(tensors[op.output])
-        return [Implementation(name, source, (call,), scratch_bytes, in_place(op, tensors), encoding=encoding)]
+        return [Implementation(name, sources, (call,), scratch_bytes, in_place(op, tensors), encoding=encoding)]
 
     return implement
 
@@ -279,7 +280,7 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel("conv", (ir.Linear,), _one_call("conv", _linear, encoding="dense")),
     Kernel("depthwise", (ir.DepthwiseConv2D,), _one_call("depthwise", _depthwise, encoding="dense")),
     Kernel("batch_matmul", (ir.BatchMatMul,), _one_call("batch_matmul", _batch_matmul)),
-    Kernel("add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs)),
+    Kernel("add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs, helpers=("tf_clamp_bytes.c",))),
     Kernel("mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs)),
     Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first)),
     Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _row_words, _first)),
