@@ -62,7 +62,7 @@ class QuantizationConfig(Section):
     """How the ranges of activations are chosen; weights are always symmetric INT8, one scale an output channel."""
 
     observer: Literal["minmax", "percentile", "mse"] = "mse"
-    """An activation's range: all that was observed, all but the outermost values, or that of the least squared error."""
+    """An activation's range: all that was observed, all but the outermost values, or the one of least squared error."""
 
     percentile: float = Field(default=99.99, gt=50, le=100)
     """Share of the observed values in the range, in percent; only for observer ``percentile``."""
