@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pytorch_lightning as pl
 import torch
@@ -19,7 +19,7 @@ class OptimizerSettings(Protocol):
     @property
     def epochs(self) -> int: ...
     @property
-    def optimizer(self) -> str: ...
+    def optimizer(self) -> Literal["adamw", "sgd"]: ...
     @property
     def learning_rate(self) -> float: ...
     @property
