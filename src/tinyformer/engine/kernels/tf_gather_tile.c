@@ -1,24 +1,6 @@
 #include "tf_rows.h"
 #include "tf_simd.h"
 
-/* Widens `quads` * 4 inputs of four pixels into the tile; returns where it goes on. */
-static uint32_t *widen(const int8_t *const source[4], uint32_t quads, uint32_t *tile) {
-  const int8_t *a = source[0], *b = source[1], *c = source[2], *d = source[3];
-  for (; quads; quads--, tile += 8) {
-    const uint32_t p = tf_load(a), q = tf_load(b), r = tf_load(c), s = tf_load(d);
-    a += 4, b += 4, c += 4, d += 4;
-    tile[0] = tf_even(p);
-    tile[1] = tf_even(q);
-    tile[2] = tf_even(r);
-    tile[3] = tf_even(s);
-    tile[4] = tf_odd(p);
-    tile[5] = tf_odd(q);
-    tile[6] = tf_odd(r);
-    tile[7] = tf_odd(s);
-  }
-  return tile;
-}
-
 /* Top left corner of a window, which may lie outside the image. */
 typedef struct {
   int y, x;
@@ -54,7 +36,7 @@ static void gather_taps(const tf_gather *gather, const corner at[4]) {
       for (int i = 0; i < 4; i++) {
         source[i] = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x, gather->patch);
       }
-      tile = widen(source, w->in_channels / 4u, tile);
+      tile = TF(widen_tile)(source, w->in_channels / 4u, tile);
     }
   }
 }
@@ -75,7 +57,7 @@ static void gather_patches(const tf_gather *gather, const corner at[4]) {
     }
     while ((target - gather->patch) % 4) *target++ = 0;
   }
-  widen(source, (uint32_t)(source[1] - source[0]) / 4, gather->tile);
+  TF(widen_tile)(source, (uint32_t)(source[1] - source[0]) / 4, gather->tile);
 }
 
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
@@ -84,7 +66,7 @@ void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
     const uint32_t channels = w->in_channels;
     const int8_t *x = gather->x + (size_t)first_pixel * channels;
     const int8_t *const source[4] = {x, x + channels, x + 2 * channels, x + 3 * channels};
-    widen(source, channels / 4, gather->tile);
+    TF(widen_tile)(source, channels / 4, gather->tile);
   } else {
     corner at[4];
     find_corners(w, first_pixel, at);

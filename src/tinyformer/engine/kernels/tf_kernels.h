@@ -120,6 +120,16 @@ typedef struct {
 } tf_batch_matmul_params;
 void TF(batch_matmul)(const tf_batch_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 
+/* Product of two activations, fast: as batch_matmul, for at least 4 rows and 2 columns, a_strides[2] = y_strides[2] = 1, shift = 0.
+ * `group_columns` pairs of columns of b are widened at a time.
+ * Scratch, with pairs = ceil(depth / 4) * 2: 4 * (group_columns * (2 * pairs + 5) + 4) + 4 * (4 * pairs + 1) + 16. */
+typedef struct {
+  tf_batch_matmul_params product;
+  uint16_t group_columns;
+} tf_batch_matmul_rows_params;
+void TF(batch_matmul_rows)(const tf_batch_matmul_rows_params *p, const int8_t *a, const int8_t *b, int8_t *y,
+                           void *scratch);
+
 /* y = clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high), multipliers within int16. `count` elements.
  * Works in place on either input. Scratch: none. */
 typedef struct {

@@ -47,6 +47,9 @@ void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
 #define TF_SPARSE_SPARE_WORDS 4 /* beside the first address and the records */
 void TF(sparse_rows)(const uint32_t *stream, const tf_rows *rows);
 
+/* Widens `quads` * 4 inputs of each of four pixels into a tile; returns where the tile goes on. */
+uint32_t *TF(widen_tile)(const int8_t *const source[4], uint32_t quads, uint32_t *tile);
+
 /* How tiles are filled from an image. */
 typedef struct {
   const tf_window *window;

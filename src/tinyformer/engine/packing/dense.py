@@ -17,7 +17,14 @@ from tinyformer.engine.packing.rows import (
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_conv_dense.c", "tf_gather_tile.c", "tf_dense_rows.c", "tf_dense_rows.S", "tf_clamp_bytes.c")
+SOURCES = (
+    "tf_conv_dense.c",
+    "tf_gather_tile.c",
+    "tf_widen_tile.c",
+    "tf_dense_rows.c",
+    "tf_dense_rows.S",
+    "tf_clamp_bytes.c",
+)
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:

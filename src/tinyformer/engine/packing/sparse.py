@@ -13,7 +13,14 @@ from tinyformer.engine.packing.sparse_encoding import BLOCKS, SparseMatrix, bloc
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_conv_sparse.c", "tf_gather_tile.c", "tf_sparse_rows.c", "tf_sparse_rows.S", "tf_clamp_bytes.c")
+SOURCES = (
+    "tf_conv_sparse.c",
+    "tf_gather_tile.c",
+    "tf_widen_tile.c",
+    "tf_sparse_rows.c",
+    "tf_sparse_rows.S",
+    "tf_clamp_bytes.c",
+)
 
 PASS = 32
 """Pairs that the kernel's loop is unrolled for."""
