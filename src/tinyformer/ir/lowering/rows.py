@@ -86,7 +86,7 @@ def _wanted_layout(network: Network, tensor: str) -> tuple[Positions, tuple[int,
     while (reader := network.sole_consumer(name, consumers)) is not None and reader.operator in VIEW_FUNCTIONS:
         view, name = view_positions(network, reader, view), reader.output
     readers = consumers.get(name, [])
-    is_image = view.ndim == 4 and bool(readers) and all(reader.operator in _IMAGE_OPERATORS for reader in readers)
+    is_image = view.ndim == 4 and all(reader.operator in _IMAGE_OPERATORS for reader in readers)
     wanted = view.transpose(CHANNELS_LAST) if is_image else view
     positions = np.empty(wanted.size, np.int32)
     positions[wanted.reshape(-1)] = np.arange(wanted.size, dtype=np.int32)

@@ -1,0 +1,30 @@
+"""INT8 TensorFlow Lite models to the integer graph.
+
+Cut into reading (:mod:`.reading`: flatbuffer to plain data), translation (:mod:`.translation`, :mod:`.operators`: the
+network in the operators of :mod:`tinyformer.ir.lowering`) and the lowering shared with ONNX.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyformer.ir.graph import Graph
+from tinyformer.ir.lowering import lower
+from tinyformer.ir.lowering.problems import inconsistencies
+from tinyformer.ir.tflite_import.reading import read
+from tinyformer.ir.tflite_import.translation import translate
+
+__all__ = ["import_tflite"]
+
+
+def import_tflite(source: str | Path | bytes, name: str | None = None) -> Graph:
+    """The integer graph of a fully quantized INT8 .tflite model; images enter as (1, H, W, C).
+
+    ``source`` is a path or the content of a file; ``name`` is the graph's name, by default the file's stem. Raises
+    :class:`~tinyformer.errors.TinyFormerError` for damaged files, models that are not fully quantized, and, all at
+    once, for the operators that cannot be compiled.
+    """
+    model = read(source, name)
+    with inconsistencies(f"model {model.name!r}"):
+        network = translate(model)
+    return lower(network)

@@ -1,0 +1,160 @@
+"""The flatbuffer of a .tflite file as plain dataclasses."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tflite
+from numpy.typing import NDArray
+
+from tinyformer.errors import TinyFormerError
+
+_DTYPES: dict[int, type[np.generic]] = {
+    tflite.TensorType.FLOAT32: np.float32,
+    tflite.TensorType.INT8: np.int8,
+    tflite.TensorType.UINT8: np.uint8,
+    tflite.TensorType.INT16: np.int16,
+    tflite.TensorType.INT32: np.int32,
+    tflite.TensorType.INT64: np.int64,
+    tflite.TensorType.BOOL: np.bool_,
+}
+_OPERATOR_NAMES: dict[int, str] = {
+    code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)
+}
+_ACTIVATION_NAMES: dict[int, str] = {
+    code: name for name, code in vars(tflite.ActivationFunctionType).items() if isinstance(code, int)
+}
+_OPTION_CLASSES: dict[int, str] = {
+    code: name for name, code in vars(tflite.BuiltinOptions).items() if isinstance(code, int)
+}
+_DAMAGE = (struct.error, ArithmeticError, AttributeError, LookupError, MemoryError, TypeError, UnicodeError, ValueError)
+"""What reading a damaged flatbuffer raises."""
+
+
+@dataclass(frozen=True)
+class TfliteTensor:
+    name: str
+    shape: tuple[int, ...]
+    dtype: type[np.generic]
+    scale: NDArray[np.float64]
+    zero_point: NDArray[np.int64]
+    axis: int
+    value: NDArray[Any] | None
+    """The constant, or None for an activation."""
+
+
+@dataclass(frozen=True)
+class TfliteOperator:
+    """An operator by its builtin name; ``inputs`` and ``outputs`` index the tensors, -1 is an omitted input."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Any
+    """The generated options object, or None."""
+
+    def option(self, name: str, default: Any) -> Any:
+        """Field ``name`` of the options, or ``default`` where there are none."""
+        try:
+            return default if self.options is None else getattr(self.options, name)()
+        except struct.error as error:  # the options point outside the file
+            raise ValueError(f"damaged options of {self.kind}") from error
+
+    @property
+    def activation(self) -> str:
+        """The fused activation: NONE, RELU, RELU6, ..."""
+        return _ACTIVATION_NAMES[self.option("FusedActivationFunction", 0)]
+
+
+@dataclass(frozen=True)
+class TfliteModel:
+    """The main subgraph."""
+
+    name: str
+    tensors: list[TfliteTensor]
+    operators: list[TfliteOperator]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+def read(source: str | Path | bytes, name: str | None) -> TfliteModel:
+    """Parse a file or its content. Raises :class:`TinyFormerError` if it is missing or damaged."""
+    if isinstance(source, bytes):
+        content, label = source, "the model"
+    else:
+        path = Path(source)
+        if not path.is_file():
+            raise TinyFormerError(f"{path} does not exist or is not a file: give the path of a .tflite model")
+        content, label = path.read_bytes(), str(path)
+        name = name or path.stem
+    try:
+        if not tflite.Model.ModelBufferHasIdentifier(content, 0):
+            raise ValueError("no TFL3 identifier")
+        return _parse(tflite.Model.GetRootAsModel(content, 0), name or "model")
+    except _DAMAGE as error:
+        raise TinyFormerError(
+            f"{label} is not a TensorFlow Lite model or is damaged ({error}): convert it again"
+        ) from error
+
+
+def _parse(model: Any, name: str) -> TfliteModel:
+    if model.SubgraphsLength() < 1:
+        raise ValueError("no subgraph")
+    graph = model.Subgraphs(0)
+    tensors = [_tensor(model, graph.Tensors(i)) for i in range(graph.TensorsLength())]
+    operators = [_operator(model, graph.Operators(i), len(tensors)) for i in range(graph.OperatorsLength())]
+    if not operators:
+        raise ValueError("no operators")
+    inputs, outputs = _indices(graph.InputsAsNumpy(), len(tensors)), _indices(graph.OutputsAsNumpy(), len(tensors))
+    return TfliteModel(name, tensors, operators, inputs, outputs)
+
+
+def _tensor(model: Any, tensor: Any) -> TfliteTensor:
+    shape = tuple(int(size) for size in _array(tensor.ShapeAsNumpy()))
+    if tensor.Type() not in _DTYPES:
+        raise ValueError(f"tensor type {tensor.Type()}")
+    dtype = _DTYPES[tensor.Type()]
+    quantization = tensor.Quantization()
+    scale, zero_point, axis = np.zeros(0), np.zeros(0, np.int64), 0
+    if quantization is not None:
+        scale = _array(quantization.ScaleAsNumpy()).astype(np.float64)
+        zero_point = _array(quantization.ZeroPointAsNumpy()).astype(np.int64)
+        axis = quantization.QuantizedDimension()
+    data = _array(model.Buffers(tensor.Buffer()).DataAsNumpy())
+    value = None
+    if data.size:
+        value = np.frombuffer(data.astype(np.uint8).tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    label = (tensor.Name() or b"").decode().split(";")[0]
+    return TfliteTensor(label, shape, dtype, scale, zero_point, axis, value)
+
+
+def _operator(model: Any, operator: Any, tensors: int) -> TfliteOperator:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    builtin = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())
+    kind = _OPERATOR_NAMES.get(builtin, f"operator {builtin}")
+    if kind == "CUSTOM" and code.CustomCode():
+        kind = f"CUSTOM {code.CustomCode().decode()}"
+    options, table = None, operator.BuiltinOptions()
+    option_class = getattr(tflite, _OPTION_CLASSES.get(operator.BuiltinOptionsType(), ""), None)
+    if table is not None and option_class is not None:
+        options = option_class()
+        options.Init(table.Bytes, table.Pos)
+    inputs, outputs = _indices(operator.InputsAsNumpy(), tensors), _indices(operator.OutputsAsNumpy(), tensors)
+    return TfliteOperator(kind, inputs, outputs, options)
+
+
+def _array(values: Any) -> NDArray[Any]:
+    """Generated accessors return 0 for vectors that are not there."""
+    return np.zeros(0) if isinstance(values, int) else np.asarray(values)
+
+
+def _indices(values: Any, tensors: int) -> tuple[int, ...]:
+    indices: Sequence[int] = [int(i) for i in _array(values)]
+    if any(not -1 <= i < tensors for i in indices):
+        raise ValueError("an operator refers to a tensor that does not exist")
+    return tuple(indices)
