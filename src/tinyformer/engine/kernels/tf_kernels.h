@@ -72,6 +72,17 @@ typedef struct {
 } tf_conv_dense_params;
 void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
 
+/* Linear layer, fast for few rows: weights are multiplied from where they lie, laid out as in conv_dense, at least 2
+ * outputs; biases are not shifted. Scratch: 8 * ceil(inputs / 4) bytes. */
+typedef struct {
+  uint16_t rows, inputs, outputs;
+  const int8_t *weights;
+  const int32_t *channels; /* per row pair: bias 0, bias 1, multiplier 0, multiplier 1 */
+  uint8_t shift;
+  int16_t zero_point, low, high;
+} tf_linear_vector_params;
+void TF(linear_vector)(const tf_linear_vector_params *p, const int8_t *x, int8_t *y, void *scratch);
+
 /* Convolution without groups and with block-sparse weights (docs/sparse_encodings.md), fast: as conv_dense, but only the
  * blocks that are stored are multiplied. A block covers 2 * block_row_pairs outputs and 2 * block_pairs inputs.
  * Scratch: 4 * stream_words for expanded rows, 16 * pairs for four pixels, and where the channels are a multiple of 4:

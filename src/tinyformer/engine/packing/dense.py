@@ -46,7 +46,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         **window_fields(op, op.weights.shape[1:3], x, y),
         "pairs": pairs, "row_pairs": row_pairs, "group_rows": group,
         "weights": Constant(words.reshape(-1)),
-        "channels": Constant(pair_channels(op, row_pair_outputs(len(op.weights)))),
+        "channels": Constant(pair_channels(op, row_pair_outputs(len(op.weights)), r.shift)),
         "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
     call = Call("conv_dense", "tf_conv_dense_params", fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyformer.engine.packing import dense, depthwise, matmul, portable, sparse
+from tinyformer.engine.packing import dense, depthwise, matmul, portable, sparse, vector
 from tinyformer.engine.packing.description import Implementation, Kernel
 from tinyformer.ir.graph import Op, Tensor
 
@@ -24,7 +24,14 @@ HEADERS = (
 )
 """Headers that go with any kernel; ``tf_kernels.h`` is the one a caller includes."""
 
-KERNELS: tuple[Kernel, ...] = (sparse.KERNEL, dense.KERNEL, depthwise.KERNEL, matmul.KERNEL, *portable.KERNELS)
+KERNELS: tuple[Kernel, ...] = (
+    sparse.KERNEL,
+    dense.KERNEL,
+    vector.KERNEL,
+    depthwise.KERNEL,
+    matmul.KERNEL,
+    *portable.KERNELS,
+)
 
 
 def implementations(op: Op, tensors: Mapping[str, Tensor], scratch_limit: int) -> list[Implementation]:

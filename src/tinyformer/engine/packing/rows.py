@@ -37,12 +37,14 @@ def row_pair_outputs(outputs: int) -> NDArray[np.intp]:
     return np.minimum(np.arange(0, outputs, 2), outputs - 2)
 
 
-def pair_channels(op: Conv2D, first: NDArray[np.intp]) -> NDArray[np.int32]:
-    """Two biases and two multipliers for each of the row pairs that begin with the outputs ``first``, flattened."""
-    r = op.requantization
+def pair_channels(op: Conv2D, first: NDArray[np.intp], bias_shift: int) -> NDArray[np.int32]:
+    """Two biases and two multipliers for each of the row pairs that begin with the outputs ``first``, flattened.
+
+    Biases are shifted left, as accumulators of shifted weights need it.
+    """
     rows = first[:, None] + np.arange(2)
-    multipliers = np.broadcast_to(r.multipliers, len(op.bias))
-    return np.concatenate([(op.bias << r.shift)[rows], multipliers[rows]], axis=1).astype(np.int32).reshape(-1)
+    multipliers = np.broadcast_to(op.requantization.multipliers, len(op.bias))
+    return np.concatenate([(op.bias << bias_shift)[rows], multipliers[rows]], axis=1).astype(np.int32).reshape(-1)
 
 
 def admits(op: Conv2D, y: Tensor) -> bool:

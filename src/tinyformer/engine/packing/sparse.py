@@ -89,7 +89,7 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
         "pairs": pairs, "block_rows": len(matrix.order),
         "block_row_pairs": rows // 2, "block_pairs": columns // 2, "stream_words": most,
         "index": Constant(matrix.index), "weights": Constant(matrix.weights),
-        "channels": Constant(pair_channels(op, pair_outputs)),
+        "channels": Constant(pair_channels(op, pair_outputs, 0)),
         "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
     call = Call("conv_sparse", "tf_conv_sparse_params", fields)
