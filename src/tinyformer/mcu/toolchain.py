@@ -122,6 +122,8 @@ def link_firmware(
     script = _linker_script_file(linker_script(mcu, stack_bytes, arena))
     caches = int(mcu.instruction_cache is not None and mcu.data_cache is not None)
     flags = [*_firmware_flags(mcu), optimize, f"-DTINYFORMER_HAS_CACHES={caches}"]
+    if mcu.timing.model == "single-issue":
+        flags.append(f"-DTINYFORMER_FLASH_ACCELERATOR={mcu.timing.accelerator_control:#x}u")
     link_flags = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-T", str(script)]
     libraries = [str(_memory_functions(mcu)), str(_compiler_runtime(mcu))]
     runtime = sorted(path for path in RUNTIME.glob("*.c") if path.name != "memory.c")

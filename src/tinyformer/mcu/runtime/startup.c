@@ -15,6 +15,11 @@ extern uint32_t __bss_start[], __bss_end[], __dtcm_start[], __dtcm_end[];
 #define CPACR_FPU_FULL_ACCESS (0xFu << 20)
 #define CCR_CACHES ((1u << 17) | (1u << 16))
 
+#ifdef TINYFORMER_FLASH_ACCELERATOR /* address of FLASH_ACR on STM32F4 and L4 */
+#define FLASH_ACR (*(volatile uint32_t *)TINYFORMER_FLASH_ACCELERATOR)
+#define FLASH_ACR_PREFETCH_AND_CACHES (7u << 8)
+#endif
+
 int main(void);
 void Reset_Handler(void);
 
@@ -64,6 +69,9 @@ __attribute__((noreturn, used)) void Reset_Handler(void)
     copy_words(__itcm_start, __itcm_end, __itcm_load);
     fill_words(__bss_start, __bss_end, 0);
     fill_words(__dtcm_start, __dtcm_end, 0);
+#ifdef TINYFORMER_FLASH_ACCELERATOR
+    FLASH_ACR |= FLASH_ACR_PREFETCH_AND_CACHES;
+#endif
 #if TINYFORMER_HAS_CACHES
     ICIALLU = 0;
     __asm volatile("dsb\n isb" ::: "memory");
