@@ -1,8 +1,8 @@
 """Random integer graphs: NumPy reference = C under AddressSanitizer and UBSan = firmware on the simulated MCU.
 
 ``make fuzz N=2000`` runs N graphs; graph number i is made from ``--seed`` + i alone, so that a failure can be repeated
-with ``--seed`` and ``--graphs 1``. Every ``--firmware-every``-th graph also runs on the simulated microcontroller. Without a
-system compiler that has AddressSanitizer, undefined behaviour alone is trapped.
+with ``--seed`` and ``--graphs 1``. Every ``--firmware-every``-th graph also runs on the simulated microcontroller.
+Without a system compiler that has AddressSanitizer, undefined behaviour alone is trapped.
 """
 
 from __future__ import annotations

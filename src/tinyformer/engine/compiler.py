@@ -16,8 +16,12 @@ from tinyformer.engine.layer_report import build_report
 from tinyformer.engine.normalize import separate_outputs
 from tinyformer.engine.planner import MemoryPlan
 from tinyformer.engine.selection import Step, flash_budget, lower_graph, sram_budget
+from tinyformer.engine.striping import fit_by_stripes
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
+
+_STRIPING_ROUNDS = 4
+"""Attempts to meet the SRAM by stripes, each with a smaller target for the tensors."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +77,37 @@ def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str 
     """
     name = identifier(graph.name) if name is None else check_identifier(name)
     graph = separate_outputs(graph)
-    steps, plan = lower_graph(graph, mcu, config)
+    graph, steps, plan = _lower(graph, mcu, config)
     report = build_report(graph, steps, plan, name=name, mcu=mcu, config=config)
     _check_budgets(name, mcu, config, plan, report)
     return CompiledModel(name, graph, tuple(steps), plan, report)
 
 
+def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, list[Step], MemoryPlan]:
+    """Steps and plan of ``graph``, or of ``graph`` in stripes where the plain plan exceeds the SRAM."""
+    best = graph, *lower_graph(graph, mcu, config)
+    budget = target = sram_budget(mcu, config) - config.stack_bytes
+    for _ in range(_STRIPING_ROUNDS if config.patching else 0):
+        if best[2].arena_bytes <= budget:
+            break
+        striped = fit_by_stripes(graph, target)
+        steps, plan = lower_graph(striped, mcu, config)
+        # What the stripes do not account for is the kernels' scratch.
+        target -= max(plan.arena_bytes - budget, 0)
+        if plan.arena_bytes < best[2].arena_bytes:
+            best = striped, steps, plan
+    return best
+
+
 def _check_budgets(name: str, mcu: McuConfig, config: EngineConfig, plan: MemoryPlan, report: dict[str, Any]) -> None:
     have, need = sram_budget(mcu, config), plan.arena_bytes + config.stack_bytes
     if need > have:
+        stripes = ", even in stripes," if config.patching else ""
         widest = max(report["layers"], key=lambda layer: layer["scratch_bytes"] + _bytes_of(layer))
         raise TinyFormerError(
             f"Model {name} needs {need:,} bytes of SRAM ({plan.arena_bytes:,} of arena, {config.stack_bytes:,} of"
-            f" stack) but {mcu.name} has {have:,} for it: make the feature maps around {widest['name']} smaller."
+            f" stack){stripes} but {mcu.name} has {have:,} for it: make the feature maps around {widest['name']}"
+            " smaller."
         )
     have, need = flash_budget(mcu, config), report["constants_bytes"]
     if need > have:

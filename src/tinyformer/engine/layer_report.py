@@ -10,9 +10,9 @@ import numpy as np
 
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.normalize import constant_tensors
 from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Step
+from tinyformer.engine.selection import Step, used_constants
+from tinyformer.engine.striping import origin
 from tinyformer.ir.blocks import to_blocks
 from tinyformer.ir.graph import Conv2D, Graph, Linear, Tensor
 
@@ -52,13 +52,22 @@ def build_report(
         "outputs": [_tensor(graph.tensors[output]) for output in graph.outputs],
         "macs": sum(step.macs for step in executed),
         "macs_executed": sum(executed_macs(step) for step in executed),
-        "constants_bytes": sum(step.implementation.constant_bytes for step in executed)
-        + sum(value.nbytes for value in constant_tensors(graph).values()),
+        "constants_bytes": constants_bytes(graph, executed),
         "arena_bytes": plan.arena_bytes,
         "arena_lower_bound": plan.lower_bound,
         "layers": layers,
         "measured": None,
     }
+
+
+def constants_bytes(graph: Graph, steps: Sequence[Step]) -> int:
+    """Bytes of all constant arrays; the stripes of one operator share equal ones."""
+    distinct = {
+        (origin(step.op.name), constant.c_type, constant.values.tobytes()): constant.nbytes
+        for step in steps
+        for constant in step.implementation.constants.values()
+    }
+    return sum(distinct.values()) + sum(value.nbytes for value in used_constants(graph, steps).values())
 
 
 def executed_macs(step: Step) -> int:

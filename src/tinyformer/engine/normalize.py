@@ -8,13 +8,15 @@ from tinyformer.ir.graph import Constant, Graph, Int8Array, Op, Reshape, Slice
 
 
 def constant_tensors(graph: Graph) -> dict[str, Int8Array]:
-    """Tensors that are the same for every input and stay in flash: constants, and their reshapes."""
+    """Tensors that are the same for every input and stay in flash: constants, their reshapes and slices."""
     values: dict[str, Int8Array] = {}
     for op in graph.ops:
         if isinstance(op, Constant):
             values[op.output] = op.value
         elif isinstance(op, Reshape) and op.inputs[0] in values:
             values[op.output] = values[op.inputs[0]].reshape(graph.tensors[op.output].shape)
+        elif isinstance(op, Slice) and op.inputs[0] in values:
+            values[op.output] = values[op.inputs[0]].take(range(op.begin, op.end), op.axis)
     return values
 
 

@@ -25,6 +25,7 @@ from tinyformer.ir.graph import (
     Conv2D,
     DepthwiseConv2D,
     Graph,
+    Int8Array,
     Linear,
     Op,
     Slice,
@@ -57,14 +58,14 @@ class Step:
         """What the memory planner sees of it: not the inputs that are ``constants`` in flash."""
         choice = self.implementation
         variable = self.variable_inputs(constants)
-        joins = _join_offsets(self.op, tensors)
+        joins = join_offsets(self.op, tensors)
         return PlannedStep(
             name=self.op.name,
             inputs=tuple(self.op.inputs[position] for position in variable),
             output=self.op.output,
             scratch=choice.scratch_bytes,
             in_place=tuple(variable.index(position) for position in choice.in_place if position in variable),
-            view=(0 if choice.alias else _view_offset(self.op, tensors)) if variable else None,
+            view=(0 if choice.alias else view_offset(self.op, tensors)) if variable else None,
             joins=tuple(joins[position] for position in variable) if joins else (),
         )
 
@@ -156,12 +157,23 @@ def admissible(op: Op, tensors: Mapping[str, Tensor], config: EngineConfig, limi
 
 def plan_steps(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
     """The arena of ``steps``."""
-    sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
     constants = constant_tensors(graph)
-    return plan_memory([step.planned(graph.tensors, constants) for step in steps], sizes, graph.input, graph.outputs)
+    return plan_of(graph, [step.planned(graph.tensors, constants) for step in steps])
 
 
-def _view_offset(op: Op, tensors: Mapping[str, Tensor]) -> int | None:
+def plan_of(graph: Graph, steps: Sequence[PlannedStep]) -> MemoryPlan:
+    """The arena of ``graph`` run by ``steps``."""
+    sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
+    return plan_memory(steps, sizes, graph.input, graph.outputs)
+
+
+def used_constants(graph: Graph, steps: Sequence[Step]) -> dict[str, Int8Array]:
+    """The constant tensors that kernels read where they are, in flash."""
+    used = {step.op.inputs[position] for step in steps for call in step.calls for position in call.inputs}
+    return {name: value for name, value in constant_tensors(graph).items() if name in used}
+
+
+def view_offset(op: Op, tensors: Mapping[str, Tensor]) -> int | None:
     """Where a slice that is one piece of its input begins in it; None for other operators."""
     if not isinstance(op, Slice):
         return None
@@ -169,7 +181,7 @@ def _view_offset(op: Op, tensors: Mapping[str, Tensor]) -> int | None:
     return op.begin * math.prod(shape[op.axis + 1 :]) if math.prod(shape[: op.axis]) == 1 else None
 
 
-def _join_offsets(op: Op, tensors: Mapping[str, Tensor]) -> list[int] | None:
+def join_offsets(op: Op, tensors: Mapping[str, Tensor]) -> list[int] | None:
     """Where the inputs of a concatenation lie in its output, if each of them is one piece of it."""
     if not isinstance(op, Concat) or math.prod(tensors[op.output].shape[: op.axis]) != 1:
         return None

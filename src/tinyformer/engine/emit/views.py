@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyformer.engine.emit.c_text import array_rows, comment, literal
-from tinyformer.engine.normalize import constant_tensors
 from tinyformer.engine.packing import Call, Constant
 from tinyformer.engine.packing.description import FieldValue
 from tinyformer.engine.planner import MemoryPlan, align
-from tinyformer.engine.selection import Step
+from tinyformer.engine.selection import Step, used_constants
+from tinyformer.engine.striping import origin
 from tinyformer.ir.graph import Graph, Tensor
 
 
@@ -106,8 +106,9 @@ class Layers:
         self.name = name
         self.plan = plan
         self.arrays: list[ConstantView] = []
-        self._external = {**_external_tensors(graph, plan), **self._constant_tensors()}
+        self._symbols: dict[tuple[str, str, bytes], str] = {}
         executed = [step for step in steps if step.calls]
+        self._external = {**_external_tensors(graph, plan), **self._constant_tensors(executed)}
         self.views = [self._layer(index, step) for index, step in enumerate(executed)]
 
     def _layer(self, index: int, step: Step) -> LayerView:
@@ -166,15 +167,20 @@ class Layers:
             return "{" + ", ".join(literal(int(item)) for item in value) + "}"
         return literal(int(value))
 
-    def _constant_tensors(self) -> dict[str, str]:
-        """Arrays of the tensors that stay in flash; returns their symbols by tensor."""
+    def _constant_tensors(self, steps: Sequence[Step]) -> dict[str, str]:
+        """Arrays of the tensors that ``steps`` read in flash; returns their symbols by tensor."""
         symbols: dict[str, str] = {}
-        for name, value in constant_tensors(self.graph).items():
+        for name, value in used_constants(self.graph, steps).items():
             symbols[name] = f"{self.name}_constant_{len(symbols)}"
             self._array(Constant(value), symbols[name], f"{name} {tuple(value.shape)}")
         return symbols
 
     def _array(self, constant: Constant, symbol: str, text: str) -> str:
+        """The symbol of the array; stripes of one operator share theirs."""
+        key = (origin(text), constant.c_type, constant.values.tobytes())
+        if key in self._symbols:
+            return self._symbols[key]
+        self._symbols[key] = symbol
         self.arrays.append(
             ConstantView(
                 symbol=symbol,
