@@ -45,6 +45,9 @@ class SparseNasConfig(Section):
     require_transformer: bool = True
     """Whether only networks with at least one transformer block are admitted."""
 
+    accuracy_band: float = Field(default=0.1, gt=0, le=1)
+    """Candidates further below the best validation accuracy (a fraction) than this breed only where others lack."""
+
     accuracy_slack: float = Field(default=0.0, ge=0, lt=1)
     """The winner is the fastest candidate whose validation accuracy (a fraction) lies within this of the best one's."""
 

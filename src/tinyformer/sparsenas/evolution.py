@@ -109,7 +109,7 @@ class _Evolution:
         for generation in range(1, self.config.generations + 1):
             children = self._evaluate(self._children(population))
             everyone = [*population, *children]
-            population = [everyone[i] for i in ranking(everyone)[: self.config.population]]
+            population = [everyone[i] for i in self._ranking(everyone)[: self.config.population]]
             self._report(population, generation)
         evaluated = tuple(self._evaluated.values())
         front = [evaluated[i] for i in fronts(evaluated)[0]]
@@ -118,7 +118,7 @@ class _Evolution:
         return SearchResult(self.budget, evaluated, tuple(front), winner)
 
     def _initial(self) -> list[Candidate]:
-        """Feasible candidates: random ones and, where those break the limits, mutants of the one that does so least.
+        """Feasible candidates: the largest, random ones and, where those break the limits, mutants of the closest.
 
         The smallest networks are costed first: they tell whether the limits can be met at all, and are the fallback.
         """
@@ -131,6 +131,9 @@ class _Evolution:
             if closest is None or candidate.violation < closest.violation:
                 closest = candidate
         assert closest is not None
+        largest = self.variation.largest(self._rng)
+        if largest is not None and (candidate := self._cost(largest)).violation == 0:
+            feasible[largest.digest()] = candidate
         failures = 0
         while len(feasible) < self.config.population and failures < self.config.patience:
             from_closest = failures > 0 and self._rng.random() < 0.5
@@ -156,7 +159,7 @@ class _Evolution:
 
     def _children(self, population: Sequence[Candidate]) -> list[Candidate]:
         """As many new feasible candidates as the population has places, fewer where they cannot be found."""
-        order = ranking(population)
+        order = self._ranking(population)
         rank = {index: position for position, index in enumerate(order)}
         children: dict[str, Candidate] = {}
         for _ in range(self.config.population):
@@ -167,6 +170,11 @@ class _Evolution:
                     children[digest] = candidate
                     break
         return list(children.values())
+
+    def _ranking(self, candidates: Sequence[Candidate]) -> list[int]:
+        """Indices, the fittest first: those far below the best accuracy count as if they broke a limit."""
+        floor = max(_accuracy(candidate) for candidate in candidates) - self.config.accuracy_band
+        return ranking([replace(item, violation=max(0.0, floor - _accuracy(item))) for item in candidates])
 
     def _child(self, population: Sequence[Candidate], rank: Mapping[int, int]) -> Genome:
         first = population[self._tournament(rank)].genome

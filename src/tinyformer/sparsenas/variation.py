@@ -36,12 +36,14 @@ class Variation:
             )
 
     def sample(self, rng: np.random.Generator) -> Genome:
-        """A random architecture with random ratios and block shapes, repaired.
+        """A random architecture; every second one as sparse everywhere as the target asks, the others at random.
 
         Raises :class:`TinyFormerError` if the sparsity target is out of reach.
         """
         for _ in range(_ATTEMPTS):
-            genome = self._repaired(self._sample_subnet(rng), {}, rng)
+            subnet = self._sample_subnet(rng)
+            plan = self._uniform(subnet, rng) if rng.random() < 0.5 else {}
+            genome = self._repaired(subnet, plan, rng)
             if genome is not None:
                 return genome
         raise TinyFormerError(
@@ -49,6 +51,13 @@ class Variation:
             f"{list(self._sparsity.dense_layers)} kept dense and no layer above {self._sparsity.ratios[-1]}: "
             "lower the target, keep fewer layers dense or admit higher ratios."
         )
+
+    def largest(self, rng: np.random.Generator) -> Genome | None:
+        """The largest architecture, evenly sparse; ``None`` where it cannot meet the target or lacks a transformer."""
+        subnet = self._supernet.largest()
+        if self._require_transformer and not Genome(subnet, {}).has_transformer:
+            return None
+        return self._repaired(subnet, self._uniform(subnet, rng), rng)
 
     def smallest(self) -> list[Genome]:
         """The cheapest genomes: the smallest architecture(s) with every layer as sparse as it may become."""
@@ -112,6 +121,11 @@ class Variation:
             if higher == ratios[-1]:
                 raisable.remove(layer)
         return None if missing > 0 else Genome.of(subnet, full)
+
+    def _uniform(self, subnet: SubnetSpec, rng: np.random.Generator) -> SparsityPlan:
+        """Every layer at the smallest ratio that reaches the target."""
+        ratio = next(ratio for ratio in self._sparsity.ratios if ratio >= self._sparsity.target)
+        return {layer.name: LayerSparsity(self._draw_block(rng), ratio) for layer in self._sparse_layers(subnet)}
 
     def _step(self, old: LayerSparsity, rng: np.random.Generator) -> LayerSparsity:
         """A neighbouring ratio or, as often where there are several, another block shape."""
