@@ -14,12 +14,14 @@ import torch
 import torch.nn.functional as F
 
 from tests.compression.finetune_runs import DATA, SPEC, TRAINER, config, dense_subnet, run
+from tests.supernas.runs import SPEC as SUPERNET
 from tinyformer.compression.distillation import StudentModule, distillation_loss
 from tinyformer.compression.finetune import finetune, pruning_share
 from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splits import load_splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.spec import weighted_layers
+from tinyformer.nets.supernet import Supernet, extract
 
 ROOT = Path(__file__).parents[2]
 GRADUAL = {"pruning_epochs": 2, "checkpoint_every": 2}
@@ -122,6 +124,20 @@ def test_the_teacher_is_followed(dataset: Path, tmp_path: Path) -> None:
         with torch.no_grad():
             agreement[name] = float(distillation_loss(student(images), teacher(images), 1.0))
     assert agreement["dense"] < agreement["none"]
+
+
+def test_the_supernets_largest_path_can_teach(dataset: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    supernet = Supernet(SUPERNET)
+    before = {name: tensor.clone() for name, tensor in supernet.state_dict().items()}
+    settings = config(teacher="largest", epochs=2)
+    result = finetune(
+        extract(supernet, SUPERNET.smallest()), lambda state, share: {}, load_splits(dataset), DATA, settings, TRAINER,
+        seed=0, checkpoints=tmp_path, supernet=supernet,
+    )  # fmt: skip
+    assert result.subnet.spec == SUPERNET.smallest()
+    assert result.metrics["pruned"] == 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in supernet.state_dict().items())
 
 
 def test_distillation_vanishes_where_predictions_agree() -> None:

@@ -47,12 +47,12 @@ class FixedRange(nn.Module):
 
     def __init__(self, quantization: Quantization) -> None:
         super().__init__()
-        self._quantization = quantization
+        self.register_buffer("scale", torch.tensor(quantization.scale))
+        self.register_buffer("zero_point", torch.tensor(float(quantization.zero_point)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Values of any shape."""
-        scale, zero_point = torch.tensor(self._quantization.scale), torch.tensor(float(self._quantization.zero_point))
-        return fake_quantize(x, scale.to(x), zero_point.to(x))
+        return fake_quantize(x, self.get_buffer("scale"), self.get_buffer("zero_point"))
 
 
 def fake_quantize(x: Tensor, scale: Tensor, zero_point: Tensor) -> Tensor:
