@@ -19,6 +19,9 @@ Int16Array = NDArray[np.int16]
 Int32Array = NDArray[np.int32]
 UInt32Array = NDArray[np.uint32]
 
+LARGEST_RANK = 4
+"""Dimensions that the operators which move data (Concat, Slice, Pad, Transpose) see at most."""
+
 
 @dataclass(frozen=True)
 class Tensor:

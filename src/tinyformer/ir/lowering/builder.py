@@ -7,7 +7,7 @@ import numpy as np
 
 from tinyformer.ir import graph as ir
 from tinyformer.ir.arithmetic import lut
-from tinyformer.ir.lowering.layout import Order, Positions, in_order, storage_order, transposition
+from tinyformer.ir.lowering.layout import Order, Positions, in_order, storage_order, transpositions
 from tinyformer.ir.lowering.network import Network, Node, Quantization
 from tinyformer.ir.lowering.problems import UnsupportedError
 
@@ -128,15 +128,16 @@ class Builder:
     def _transpose(self, tensor: str, source: Positions) -> str:
         key = (tensor, source.tobytes())
         if key not in self._transposed:
-            plan = transposition(source)
-            if plan is None:
+            moves = transpositions(source)
+            if moves is None:
                 raise UnsupportedError(
-                    "its input needs elements in an order that no single transposition gives: simplify the reshapes"
+                    "its input needs elements in an order that no transposition gives: simplify the reshapes"
                 )
-            shape, permutation = plan
-            x = self.reshaped(tensor, shape)
-            moved = tuple(shape[axis] for axis in permutation)
-            name = self.add_tensor(f"{tensor}.transposed", moved, self.tensor_quantization(tensor))
-            self.emit(ir.Transpose(name, (x,), name, permutation))
-            self._transposed[key] = name
+            y = tensor
+            for move in moves:
+                x = self.reshaped(y, move.shape)
+                moved = tuple(move.shape[axis] for axis in move.permutation)
+                y = self.add_tensor(f"{tensor}.transposed", moved, self.tensor_quantization(tensor))
+                self.emit(ir.Transpose(y, (x,), y, move.permutation))
+            self._transposed[key] = y
         return self._transposed[key]

@@ -7,10 +7,13 @@ data moves only when an operator needs an order that the storage does not have.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tinyformer.ir.graph import LARGEST_RANK
 
 Positions: TypeAlias = NDArray[np.int32]
 Order: TypeAlias = tuple[int, ...]
@@ -75,33 +78,66 @@ def strides(positions: Positions) -> tuple[int, ...] | None:
     return tuple(steps) if np.array_equal(expected, positions) else None
 
 
-def transposition(source: Positions) -> tuple[tuple[int, ...], Order] | None:
-    """How to move data so that element i of the result is element ``source[i]`` of the storage, in one transposition.
+@dataclass(frozen=True)
+class Move:
+    """One transposition: the shape under which the storage is read, and the permutation of its axes."""
 
-    Returns the shape under which the storage is to be read and the permutation of its axes; None if no transposition
-    does it.
+    shape: tuple[int, ...]
+    permutation: Order
+
+
+def transpositions(source: Positions) -> list[Move] | None:
+    """How to move data so that element i of the result is element ``source[i]`` of the storage.
+
+    One transposition if it needs no more than :data:`~tinyformer.ir.graph.LARGEST_RANK` axes, else several that swap
+    neighbouring groups of axes; None if no transposition does it.
     """
-    flat = source.reshape(-1).astype(np.int64)
-    sizes, steps = [], []
+    sizes, order = _digits(source.reshape(-1).astype(np.int64))
+    shape = tuple(sizes)
+    moved = np.arange(source.size).reshape(shape).transpose(order).reshape(-1)
+    if not np.array_equal(moved, source.reshape(-1)):
+        return None
+    if len(shape) <= LARGEST_RANK:
+        return [Move(shape, order)]
+    return _swaps(shape, order)
+
+
+def _digits(flat: NDArray[np.int64]) -> tuple[list[int], Order]:
+    """Storage axes (slowest first) and their permutation that ``flat`` follows, if it follows any.
+
+    Read from the fastest varying: a digit is a run of equal steps.
+    """
+    sizes: list[int] = []
+    steps: list[int] = []
     block = 1
     while block < flat.size:
         step = int(flat[block] - flat[0])
         run = flat[::block] - flat[0]
-        expected = np.arange(len(run)) * step
-        breaks = np.flatnonzero(run != expected)
+        breaks = np.flatnonzero(run != np.arange(len(run)) * step)
         count = int(breaks[0]) if breaks.size else len(run)
-        rest = flat.size // block
-        while rest % count:
+        while len(run) % count:
             count -= 1
+        if count == 1:  # no regular pattern: give up with one digit, which the caller finds wrong
+            return [flat.size], (0,)
         sizes.append(count)
         steps.append(step)
         block *= count
-        if count == 1:
-            return None
-    order = np.argsort(steps)[::-1]  # axes of the storage, slowest first; digits are listed fastest first
-    shape = tuple(sizes[i] for i in order)
-    digits = len(sizes)
-    place = {int(digit): axis for axis, digit in enumerate(order)}
-    permutation = tuple(place[digit] for digit in range(digits - 1, -1, -1))
-    moved = np.arange(flat.size).reshape(shape).transpose(permutation).reshape(-1)
-    return (shape, permutation) if np.array_equal(moved, flat) else None
+    by_step = sorted(range(len(sizes)), key=lambda digit: -steps[digit])
+    place = {digit: axis for axis, digit in enumerate(by_step)}
+    return [sizes[digit] for digit in by_step], tuple(place[digit] for digit in reversed(range(len(sizes))))
+
+
+def _swaps(shape: tuple[int, ...], order: Order) -> list[Move]:
+    """The permutation as exchanges of two neighbouring groups of axes, each over (before, first, second, behind)."""
+    current, moves = list(range(len(shape))), []
+    for i in range(len(order)):
+        if current[i] == order[i]:
+            continue
+        j = current.index(order[i])
+        end = j + 1
+        while end < len(order) and current[end] == order[i + end - j]:
+            end += 1
+        groups = [current[:i], current[i:j], current[j:end], current[end:]]
+        moves.append(Move(tuple(int(np.prod([shape[axis] for axis in group])) for group in groups), (0, 2, 1, 3)))
+        current = [*groups[0], *groups[2], *groups[1], *groups[3]]
+    return moves

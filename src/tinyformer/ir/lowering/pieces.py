@@ -62,11 +62,20 @@ def _cut(builder: Builder, node: Node, x: Value, axis: int, begin: int, end: int
     if begin >= end:
         raise UnsupportedError("it selects nothing")
     order = builder.order(x)
-    stored = builder.stored(x, order)
     shape = tuple(end - begin if i == axis else size for i, size in enumerate(x.shape))
-    tensor = builder.add_tensor(node.output, tuple(shape[i] for i in order), builder.tensor_quantization(x.tensor))
-    builder.emit(ir.Slice(node.name, (stored,), tensor, order.index(axis), begin, end))
+    place, stored_shape = _few_axes(tuple(shape[i] for i in order), order.index(axis))
+    _, source_shape = _few_axes(tuple(x.shape[i] for i in order), order.index(axis))
+    stored = builder.reshaped(builder.stored(x, order), source_shape)
+    tensor = builder.add_tensor(node.output, stored_shape, builder.tensor_quantization(x.tensor))
+    builder.emit(ir.Slice(node.name, (stored,), tensor, place, begin, end))
     return Value(tensor, in_order(shape, order))
+
+
+def _few_axes(shape: tuple[int, ...], axis: int) -> tuple[int, tuple[int, ...]]:
+    """``axis`` and ``shape`` with the axes around it merged, if there are more than an operator may see."""
+    if len(shape) <= ir.LARGEST_RANK:
+        return axis, shape
+    return 1, (int(np.prod(shape[:axis])), shape[axis], int(np.prod(shape[axis + 1 :])))
 
 
 def lower_concat(builder: Builder, node: Node) -> Value:
@@ -87,9 +96,14 @@ def lower_concat(builder: Builder, node: Node) -> Value:
             real = builder.network.constants[name].real
             constant = quantize(real, *quantization)
             stored.append(builder.stored(constant_value(builder, name, constant, quantization, order), order))
-    y = builder.declare(node, shape, order)
-    builder.emit(ir.Concat(node.name, tuple(stored), y.tensor, order.index(axis)))
-    return y
+    place, stored_shape = _few_axes(tuple(shape[i] for i in order), order.index(axis))
+    parts = []
+    for name in stored:
+        part_shape = builder.graph.tensors[name].shape
+        parts.append(builder.reshaped(name, _few_axes(part_shape, order.index(axis))[1]))
+    tensor = builder.add_tensor(node.output, stored_shape, quantization)
+    builder.emit(ir.Concat(node.name, tuple(parts), tensor, place))
+    return Value(tensor, in_order(shape, order))
 
 
 def lower_pad(builder: Builder, node: Node) -> Value:
@@ -106,6 +120,8 @@ def lower_pad(builder: Builder, node: Node) -> Value:
     x = builder.requantized(builder.values[node.inputs[0]], quantization, f"{node.inputs[0]}.rescaled")
     if not any(before + after):
         return x
+    if len(x.shape) > ir.LARGEST_RANK:
+        raise UnsupportedError(f"padding of more than {ir.LARGEST_RANK} dimensions is not supported: reshape before it")
     order = builder.order(x)
     stored = builder.stored(x, order)
     y = builder.declare(node, builder.network.shapes[node.output], order)
