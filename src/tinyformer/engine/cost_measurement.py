@@ -31,6 +31,9 @@ from tinyformer.mcu.simulator.simulator import Simulator
 NAME = "sample"
 """Name of the sample models."""
 
+_FEWEST = 4
+"""Samples that a table takes at least."""
+
 
 @dataclass(frozen=True)
 class LayerSample:
@@ -67,25 +70,45 @@ def measure(
     workers: int = 2,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> CostTable:
-    """Measure the kernels on ``mcu`` with ``networks`` sample networks; deterministic.
+    """Measure the kernels on ``mcu`` with ``networks`` sample networks, those that fit it; deterministic.
 
-    ``on_progress`` is called with how many are done and how many there are. Raises :class:`TinyFormerError` if a sample
-    fails on the simulated microcontroller.
+    ``on_progress`` is called with how many are done and how many there are. Raises :class:`TinyFormerError` if too few
+    samples fit the microcontroller, or one fails on it.
     """
     graphs = [synthetic_graph(spec, plan, seed + i, NAME) for i, (spec, plan) in enumerate(samples(networks, seed))]
     measurements = []
     with ThreadPoolExecutor(workers) as executor:
-        for measurement in executor.map(lambda graph: measure_graph(graph, mcu, config), graphs):
-            measurements.append(measurement)
+        results = executor.map(lambda graph: _measure_if_it_fits(graph, mcu, config), graphs)
+        for done, measurement in enumerate(results, start=1):
+            if measurement is not None:
+                measurements.append(measurement)
             if on_progress is not None:
-                on_progress(len(measurements), len(graphs))
+                on_progress(done, len(graphs))
+    if len(measurements) < min(networks, _FEWEST):
+        raise TinyFormerError(
+            f"Only {len(measurements)} of {networks} sample networks fit {mcu.name}, too few to measure its kernels: "
+            "choose a larger mcu, or raise engine.flash_bytes and engine.sram_bytes."
+        )
     return table_of(mcu.name, measurements)
 
 
-def measure_graph(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Measurement:
-    """Compile ``graph``, link it and run one inference on the simulated ``mcu``."""
-    with tempfile.TemporaryDirectory(prefix="tinyformer-") as directory:
+def _measure_if_it_fits(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Measurement | None:
+    try:
         model = compile_graph(graph, mcu, config, NAME)
+    except TinyFormerError:  # the compiler's only complaint about a lowered network is its size
+        return None
+    return measure_model(model, mcu, config)
+
+
+def measure_graph(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Measurement:
+    """Compile ``graph`` and measure it. Raises :class:`TinyFormerError` if it does not fit or fails."""
+    return measure_model(compile_graph(graph, mcu, config, NAME), mcu, config)
+
+
+def measure_model(model: CompiledModel, mcu: McuConfig, config: EngineConfig) -> Measurement:
+    """Link ``model`` and run one inference on the simulated ``mcu``."""
+    graph = model.graph
+    with tempfile.TemporaryDirectory(prefix="tinyformer-") as directory:
         elf = build_firmware(model.write(Path(directory) / NAME), mcu)
         image = np.random.default_rng(0).integers(-128, 128, graph.tensors[graph.input].size).astype(np.int8)
         run = Simulator(mcu).run(elf, stdin=image.tobytes())

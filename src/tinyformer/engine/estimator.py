@@ -69,7 +69,10 @@ class Estimator:
         return Cost(round(flash), arena + self._config.stack_bytes, cycles, self._mcu.milliseconds(cycles))
 
     def _planned(self, graph: ir.Graph, plan: SparsityPlan) -> tuple[list[_Sketch], int]:
-        """Sketches of the operators and the arena's bytes, scratch shrinking as in :func:`.selection.lower_graph`."""
+        """Sketches of the operators and the arena's bytes, scratch shrinking as in :func:`.selection.lower_graph`.
+
+        Where that is still too large the compiler tries stripes, which takes it seconds; here the network is too large.
+        """
         limit = scratch_limit(self._mcu, self._config)
         budget = sram_budget(self._mcu, self._config) - self._config.stack_bytes
         sizes = {name: math.prod(tensor.shape) for name, tensor in graph.tensors.items()}
