@@ -37,23 +37,15 @@ static void widen_rows(const tf_conv_dense_params *p, uint32_t first, uint32_t e
 }
 
 void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  const tf_window *w = &p->window;
-  const uint32_t pixels = (uint32_t)w->out_height * w->out_width, outputs = w->out_channels;
-  const int clamped = p->low > -128 || p->high < 127;
   uint32_t *stream = (uint32_t *)scratch;
   uint32_t *tile = stream + p->group_rows * TF_DENSE_RECORD_WORDS(p->pairs) + 4;
-  const tf_gather gather = TF(gather_begin)(w, x, tile, (int8_t *)(tile + 4 * p->pairs + 1));
-  tf_rows rows = {tile, tile + 4 * p->pairs, y, (int32_t)outputs, p->zero_point, p->pairs};
+  const tf_gather gather = TF(gather_begin)(&p->window, x, tile, (int8_t *)(tile + 4 * p->pairs + 1));
+  const tf_rows rows = {tile, tile + 4 * p->pairs, y, p->window.out_channels, p->zero_point, p->pairs};
 
   for (uint32_t row = 0; row < p->row_pairs; row += p->group_rows) {
     const uint32_t end = row + p->group_rows < p->row_pairs ? row + p->group_rows : p->row_pairs;
+    const int last = end == p->row_pairs;
     widen_rows(p, row, end, stream);
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
-      if (pixel + 4 > pixels) pixel = pixels - 4; /* the last tile overlaps the one before */
-      TF(gather_tile)(&gather, pixel);
-      rows.y = y + (size_t)pixel * outputs;
-      TF(dense_rows)(stream, &rows);
-      if (clamped && end == p->row_pairs) TF(clamp_bytes)(rows.y, 4 * outputs, p->low, p->high);
-    }
+    TF(multiply_tiles)(&gather, stream, rows, TF(dense_rows), last ? p->low : -128, last ? p->high : 127);
   }
 }

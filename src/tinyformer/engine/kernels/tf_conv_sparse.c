@@ -11,21 +11,6 @@ extern const uint32_t TF(sparse_entries)[];
 #define ADDRESS(tile) 0u
 #endif
 
-/* Where decoding stands. */
-typedef struct {
-  tf_sparse_index index;
-  const int8_t *weights;
-  const int32_t *channel;
-  uint32_t row;   /* block row */
-  uint32_t count; /* its blocks */
-} decoder;
-
-static void next_row(decoder *d, uint32_t rows) {
-  d->row += 1 + tf_next_number(&d->index);
-  if (d->row >= rows) d->row -= rows;
-  d->count = 1 + tf_next_number(&d->index);
-}
-
 /* The 2 x 2 blocks of one row pair, one after the other. */
 typedef struct {
   tf_sparse_index index;
@@ -61,8 +46,13 @@ static void read_pairs(pair_reader *reader, uint32_t count, uint32_t *out) {
  * record before expects the address of its successor's first inputs, moves on. */
 static uint32_t *expand_row_pair(pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t *out,
                                  uint32_t **link) {
-  uint32_t others = total - 1, pass = TF_SPARSE_FIRST_PASS(others);
-  read_pairs(r, 1, out + 1); /* the address is in the way of bias 1 */
+  uint32_t others = total ? total - 1 : 0, pass = TF_SPARSE_FIRST_PASS(others);
+  if (total) {
+    read_pairs(r, 1, out + 1); /* the address is in the way of bias 1 */
+  } else {
+    out[1] = r->tile; /* any inputs times 0 */
+    out[2] = out[3] = 0;
+  }
   **link = out[1];
   out[0] = (uint32_t)channel[0];
   out[1] = (uint32_t)channel[1];
@@ -86,28 +76,28 @@ static uint32_t *expand_row_pair(pair_reader *r, uint32_t total, const int32_t c
   return out + 3;
 }
 
-/* Expands block rows into the stream until it is full or the rows are. Returns the number of block rows. */
-static uint32_t expand_rows(const tf_conv_sparse_params *p, decoder *d, uint32_t most, uint32_t tile,
+/* Expands block rows into the stream until it is full or `most` are done. Returns their number. */
+static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d, uint32_t most, uint32_t tile,
                             uint32_t *stream) {
-  const uint32_t outputs = p->window.out_channels, height = 2u * p->block_row_pairs;
-  uint32_t *out = stream + 1, *link = stream, rows = 0;
+  const uint32_t outputs = p->window.out_channels, height = 2u * p->block_row_pairs, bytes = 4u * p->block_pairs;
+  const uint32_t other_rows = bytes * (p->block_row_pairs - 1u);
   const uint32_t *limit = stream + p->stream_words - TF_SPARSE_SPARE_WORDS;
+  uint32_t *out = stream + 1, *link = stream, rows = 0;
   for (;;) {
-    const uint32_t needed = TF_SPARSE_RECORD_WORDS(d->count * p->block_pairs) * p->block_row_pairs;
+    const uint32_t pairs = d->count * p->block_pairs;
+    const uint32_t needed = TF_SPARSE_RECORD_WORDS(pairs ? pairs : 1) * p->block_row_pairs;
     if (rows == most || needed > (uint32_t)(limit - out)) break;
     const uint32_t first = d->row * height + height > outputs ? outputs - height : d->row * height;
-    const uint32_t bytes = 4u * p->block_pairs;
-    pair_reader r;
+    pair_reader r = {.index = d->index};
     for (uint32_t i = 0; i < p->block_row_pairs; i++) {
-      const uint32_t other_rows = bytes * (p->block_row_pairs - 1u);
       r = (pair_reader){d->index, d->weights, bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
-      out = expand_row_pair(&r, d->count * p->block_pairs, d->channel, out, &link);
+      out = expand_row_pair(&r, pairs, d->channel, out, &link);
       *out++ = 2 * (first + 2 * i);
       d->channel += 4;
     }
     d->index = r.index;
-    d->weights += r.at;
-    if (++rows < most) next_row(d, p->block_rows);
+    d->weights += 4 * pairs * p->block_row_pairs;
+    if (++rows < most) tf_next_block_row(d);
   }
   out[-1] |= 1;
   *link = tile;
@@ -115,23 +105,13 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, decoder *d, uint32_t
 }
 
 void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  const tf_window *w = &p->window;
-  const uint32_t pixels = (uint32_t)w->out_height * w->out_width, outputs = w->out_channels;
-  const int clamped = p->low > -128 || p->high < 127;
   uint32_t *stream = (uint32_t *)scratch, *tile = stream + p->stream_words;
-  const tf_gather gather = TF(gather_begin)(w, x, tile, (int8_t *)(tile + 4 * p->pairs));
-  decoder d = {{p->index, 0}, p->weights, p->channels, p->block_rows - 1u, 0};
-  tf_rows rows = {tile, NULL, y, (int32_t)outputs, p->zero_point, 0};
+  const tf_gather gather = TF(gather_begin)(&p->window, x, tile, (int8_t *)(tile + 4 * p->pairs));
+  const tf_rows rows = {tile, NULL, y, p->window.out_channels, p->zero_point, 0};
+  tf_sparse_decoder d = tf_begin_decoding(p->index, p->weights, p->channels, p->block_rows);
 
-  next_row(&d, p->block_rows);
   for (uint32_t left = p->block_rows; left;) {
     left -= expand_rows(p, &d, left, ADDRESS(tile), stream);
-    for (uint32_t pixel = 0; pixel < pixels; pixel += 4) {
-      if (pixel + 4 > pixels) pixel = pixels - 4; /* the last tile overlaps the one before */
-      TF(gather_tile)(&gather, pixel);
-      rows.y = y + (size_t)pixel * outputs;
-      TF(sparse_rows)(stream, &rows);
-      if (clamped && !left) TF(clamp_bytes)(rows.y, 4 * outputs, p->low, p->high);
-    }
+    TF(multiply_tiles)(&gather, stream, rows, TF(sparse_rows), left ? -128 : p->low, left ? 127 : p->high);
   }
 }

@@ -92,12 +92,17 @@ typedef struct {
   uint16_t pairs, block_rows;
   uint8_t block_row_pairs, block_pairs;
   uint32_t stream_words;
-  const uint8_t *index;    /* per block row: rows skipped, blocks - 1, and for each block the blocks skipped */
+  const uint8_t *index;    /* per block row: rows skipped, blocks, and for each block the blocks skipped */
   const int8_t *weights;   /* per block, row pair, input pair: four bytes as in conv_dense */
   const int32_t *channels; /* per row pair in the order of the index: bias 0, bias 1, multiplier 0, multiplier 1 */
   int16_t zero_point, low, high;
 } tf_conv_sparse_params;
 void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same with blocks of one output and four inputs: block_row_pairs is not read, block_pairs is 2, a block's weights lie
+ * in natural order, and channels hold bias and multiplier for each output in the order of the index. stream_words must hold
+ * 4 words and 3 for each block of the largest row. */
+void TF(conv_sparse_single)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Depthwise convolution, one filter a channel; in_channels = out_channels = C, weights are (KH, KW, C). Otherwise as conv;
  * `groups` is not read. Scratch: none. */

@@ -67,6 +67,12 @@ tf_gather TF(gather_begin)(const tf_window *window, const int8_t *x, uint32_t *t
  * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel);
 
+/* Multiplies all output pixels with a stream by `multiply`, four at a time; results lie `outputs` bytes apart from pixel to
+ * pixel. The last four overlap the four before where their number is no multiple of 4. Then clamps them to low .. high. */
+typedef void tf_rows_function(const uint32_t *stream, const tf_rows *rows);
+void TF(multiply_tiles)(const tf_gather *gather, const uint32_t *stream, tf_rows rows, tf_rows_function *multiply, int low,
+                        int high);
+
 /* Clamps `count` bytes in place. */
 void TF(clamp_bytes)(int8_t *y, uint32_t count, int low, int high);
 

@@ -21,4 +21,28 @@ static inline uint32_t tf_next_number(tf_sparse_index *index) {
   return number;
 }
 
+/* Where decoding stands: at the blocks of a block row. */
+typedef struct {
+  tf_sparse_index index;
+  const int8_t *weights;
+  const int32_t *channel;
+  uint32_t rows;  /* number of block rows */
+  uint32_t row;   /* the current one */
+  uint32_t count; /* its blocks */
+} tf_sparse_decoder;
+
+static inline void tf_next_block_row(tf_sparse_decoder *d) {
+  d->row += 1 + tf_next_number(&d->index);
+  if (d->row >= d->rows) d->row -= d->rows;
+  d->count = tf_next_number(&d->index);
+}
+
+/* At the first block row. */
+static inline tf_sparse_decoder tf_begin_decoding(const uint8_t *index, const int8_t *weights, const int32_t *channels,
+                                                  uint32_t rows) {
+  tf_sparse_decoder decoder = {{index, 0}, weights, channels, rows, rows - 1, 0};
+  tf_next_block_row(&decoder);
+  return decoder;
+}
+
 #endif

@@ -19,6 +19,7 @@ from tinyformer.ir.graph import Op, Tensor
 
 SOURCES = (
     "tf_conv_dense.c",
+    "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
     "tf_dense_rows.c",

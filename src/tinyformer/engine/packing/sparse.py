@@ -15,12 +15,24 @@ from tinyformer.ir.graph import Op, Tensor
 
 SOURCES = (
     "tf_conv_sparse.c",
+    "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
     "tf_sparse_rows.c",
     "tf_sparse_rows.S",
     "tf_clamp_bytes.c",
 )
+
+SINGLE_SOURCES = (
+    "tf_conv_sparse_single.c",
+    "tf_multiply_tiles.c",
+    "tf_gather_tile.c",
+    "tf_widen_tile.c",
+    "tf_clamp_bytes.c",
+)
+
+_SINGLE_WORDS = 4
+"""Words of a record of one row, beside its blocks."""
 
 PASS = 32
 """Pairs that the kernel's loop is unrolled for."""
@@ -35,18 +47,22 @@ _EQUAL = 1.03
 """Ratio of products up to which two block shapes count as equally fast."""
 
 
+_SINGLE_ROW = 2.0
+"""Time of a product where every input is used for one output only, in that of the others."""
+
+
 def stream_words(row_pairs: int, pairs: int) -> int:
     """Words that hold the expanded records of ``row_pairs`` row pairs with ``pairs`` 2 x 2 blocks in all.
 
     An upper bound that does not depend on how the blocks are spread over the rows, so that the memory which a network
-    needs is known before its weights are.
+    needs is known before its weights are. An empty row pair takes the room of one block.
     """
-    return 3 * pairs + 6 * row_pairs + pairs // PASS + SPARE_WORDS
+    return 3 * pairs + (6 + 3) * row_pairs + pairs // PASS + SPARE_WORDS
 
 
 def _record_words(pairs: int) -> int:
     """Words of a row pair with that many 2 x 2 blocks in the expanded stream."""
-    return 3 * pairs + 6 + max(pairs - 2, 0) // PASS
+    return 3 * max(pairs, 1) + 6 + max(pairs - 2, 0) // PASS
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -56,17 +72,16 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     if op.requantization.shift or not admits(op, tensors[op.output]):
         return []
     flat = op.weights.reshape(len(op.weights), -1)
-    found: list[tuple[int, Implementation]] = []
+    found: list[tuple[float, Implementation]] = []
     for block in BLOCKS:
-        if block[0] == 1 or block[0] > len(flat):
+        if block[0] > len(flat):
             continue
         matrix = encode(flat, block)
-        pairs = matrix.weights.size // 4
         implementation = _implement(op, tensors, matrix, limit)
-        if implementation is not None and pairs <= WORTHWHILE * flat.size / 4:
-            found.append((pairs, implementation))
-    # The time is that of the pairs; among equals, the smallest.
-    least = min((pairs for pairs, _ in found), default=0)
+        if implementation is not None and matrix.weights.size <= WORTHWHILE * flat.size:
+            found.append((matrix.weights.size * (_SINGLE_ROW if block[0] == 1 else 1), implementation))
+    # The time is that of the products; among equals, the smallest.
+    least = min((products for products, _ in found), default=0)
     found.sort(key=lambda item: (max(item[0], _EQUAL * least), item[1].constant_bytes))
     return [implementation for _, implementation in found]
 
@@ -76,24 +91,35 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     rows, columns = matrix.block
     block_columns = -(-(-(-matrix.inputs // 4) * 4) // columns)
     pairs = block_columns * columns // 2
-    records = np.array([_record_words(count * columns // 2) for count in matrix.counts.tolist()]) * (rows // 2)
     fixed = 4 * TILE_PIXELS * pairs + (x.shape[-1] if x.shape[-1] % 4 == 0 else 8 * pairs)
-    most = min((limit - fixed) // 4, stream_words(len(records) * rows // 2, matrix.weights.size // 4))
-    if most < records.max() + SPARE_WORDS:
-        return None
+    sources: tuple[str, ...]
     first_outputs = block_row_starts(matrix.outputs, rows)[matrix.order]
-    pair_outputs = (first_outputs[:, None] + np.arange(0, rows, 2)).reshape(-1)
+    most_blocks = int(matrix.counts.max())
+    if rows == 1:
+        name, sources = "conv_sparse_single", SINGLE_SOURCES
+        least = _SINGLE_WORDS + 3 * most_blocks
+        wanted = _SINGLE_WORDS * len(matrix.order) + 3 * int(matrix.counts.sum())
+        multipliers = np.broadcast_to(op.requantization.multipliers, matrix.outputs)
+        channels = np.stack([op.bias, multipliers], axis=1)[first_outputs].astype(np.int32).reshape(-1)
+    else:
+        name, sources = "conv_sparse", SOURCES
+        least = _record_words(most_blocks * columns // 2) * (rows // 2) + SPARE_WORDS
+        wanted = stream_words(len(matrix.order) * rows // 2, matrix.weights.size // 4)
+        pair_outputs = (first_outputs[:, None] + np.arange(0, rows, 2)).reshape(-1)
+        channels = pair_channels(op, pair_outputs, 0)
+    words = min((limit - fixed) // 4, wanted)
+    if words < least:
+        return None
     r = op.requantization
     fields: dict[str, FieldValue] = {
         **window_fields(op, op.weights.shape[1:3], x, y),
         "pairs": pairs, "block_rows": len(matrix.order),
-        "block_row_pairs": rows // 2, "block_pairs": columns // 2, "stream_words": most,
-        "index": Constant(matrix.index), "weights": Constant(matrix.weights),
-        "channels": Constant(pair_channels(op, pair_outputs, 0)),
+        "block_row_pairs": rows // 2, "block_pairs": columns // 2, "stream_words": words,
+        "index": Constant(matrix.index), "weights": Constant(matrix.weights), "channels": Constant(channels),
         "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
-    call = Call("conv_sparse", "tf_conv_sparse_params", fields)
-    return Implementation("conv_sparse", SOURCES, (call,), 4 * most + fixed, encoding=f"sparse {rows}x{columns}")
+    call = Call(name, "tf_conv_sparse_params", fields)
+    return Implementation(name, sources, (call,), 4 * words + fixed, encoding=f"sparse {rows}x{columns}")
 
 
 KERNEL = Kernel("conv_sparse", (ir.Conv2D, ir.Linear), _pack)

@@ -54,14 +54,13 @@ def encode(weights: NDArray[np.int8], block: tuple[int, int]) -> SparseMatrix:
     gathered = weights[(starts[:, None] + np.arange(rows)).reshape(-1)]
     blocks = to_blocks(gathered[:, None, :], block)[:, 0]
     kept = np.asarray((blocks != 0).sum(axis=(2, 3)) > 0)
-    kept[~kept.any(axis=1), 0] = True  # a block row stores at least one block
     counts = kept.sum(axis=1)
     order = np.argsort(counts, kind="stable")
     numbers: list[int] = []
     previous = len(order) - 1
     for row in order:
         columns_kept = np.flatnonzero(kept[row])
-        numbers += [(row - previous - 1) % len(order), len(columns_kept) - 1, *np.diff(columns_kept, prepend=-1) - 1]
+        numbers += [(row - previous - 1) % len(order), len(columns_kept), *np.diff(columns_kept, prepend=-1) - 1]
         previous = row
     stored = np.concatenate([_words(blocks[row][kept[row]]) for row in order])
     return SparseMatrix(block, outputs, inputs, _pack_numbers(numbers), stored, order, counts[order])
@@ -77,8 +76,8 @@ def decode(matrix: SparseMatrix) -> NDArray[np.int8]:
     row, at = len(starts) - 1, 0
     for _ in starts:
         row = (row + 1 + next(numbers)) % len(starts)
-        count = 1 + next(numbers)
-        where = np.cumsum([1 + next(numbers) for _ in range(count)]) - 1
+        count = next(numbers)
+        where = np.cumsum([1 + next(numbers) for _ in range(count)], dtype=np.intp) - 1
         blocks = np.zeros((1, 1, block_columns, rows, columns), np.int8)
         blocks[0, 0, where] = _from_words(matrix.weights[at : at + count * rows * columns], matrix.block)
         dense[starts[row] : starts[row] + rows] = from_blocks(blocks, rows, matrix.inputs)[:, 0]
