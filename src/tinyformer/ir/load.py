@@ -7,16 +7,19 @@ from pathlib import Path
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.onnx_import import import_onnx
+from tinyformer.ir.tflite_import import import_tflite
+
+_IMPORTERS = {".onnx": import_onnx, ".tflite": import_tflite}
 
 
 def load_model(path: Path) -> Graph:
-    """Read ``path``.
+    """Read ``path``, a QDQ INT8 ``.onnx`` or a fully quantized ``.tflite`` file; the graph is named after its stem.
 
     Raises:
         TinyFormerError: the file is missing, damaged, of no known format, or holds what cannot be compiled.
     """
     if not path.is_file():
-        raise TinyFormerError(f"{path} does not exist; name a QDQ INT8 .onnx file.")
-    if path.suffix != ".onnx":
-        raise TinyFormerError(f"{path} is of no known format; give a QDQ INT8 .onnx file.")
-    return import_onnx(path)
+        raise TinyFormerError(f"{path} does not exist; name a QDQ INT8 .onnx or an INT8 .tflite file.")
+    if path.suffix.lower() not in _IMPORTERS:
+        raise TinyFormerError(f"{path} is of no known format; give a QDQ INT8 .onnx or an INT8 .tflite file.")
+    return _IMPORTERS[path.suffix.lower()](path)
