@@ -22,9 +22,10 @@ from torch.func import functional_call
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.blocks import ConvUnit, build_block
+from tinyformer.nets.choices import corner
 from tinyformer.nets.spec import SubnetSpec, TransformerBlock
 from tinyformer.nets.subnet import Subnet
-from tinyformer.nets.supernet_spec import StageChoices, SupernetSpec, TransformerChoices, largest_block
+from tinyformer.nets.supernet_spec import StageChoices, SupernetSpec, TransformerChoices
 
 _HEAD_ROWS = ("q", "k", "v")
 _HEAD_COLUMNS = ("proj",)
@@ -106,7 +107,7 @@ def _shared_stage(inputs: int, stage: StageChoices, spec: SupernetSpec) -> nn.Mo
         merged = nn.Module()
         for choices in position:
             block = build_block(
-                largest_block(choices),
+                corner(choices, -1),
                 inputs=inputs if j == 0 else width,
                 outputs=width,
                 stride=stage.stride if j == 0 else 1,

@@ -6,110 +6,44 @@ recombines and recognises sub-networks; all randomness comes from the ``numpy`` 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from tinyformer.errors import TinyFormerError
-from tinyformer.nets.spec import (
-    Activation,
-    Block,
-    ConvBlock,
-    InvertedResidual,
-    Skip,
-    StageSpec,
-    SubnetSpec,
-    TransformerBlock,
-    weighted_layers,
+from tinyformer.nets.choices import (
+    BlockChoices,
+    ConvChoices,
+    InvertedResidualChoices,
+    Position,
+    SkipChoice,
+    StageChoices,
+    TransformerChoices,
+    allows,
+    corner,
+    count,
+    draw,
+    draw_block,
+    mix,
+    parse_choices,
 )
+from tinyformer.nets.spec import Activation, Block, StageSpec, SubnetSpec, weighted_layers
+
+__all__ = [
+    "BlockChoices",
+    "ConvChoices",
+    "InvertedResidualChoices",
+    "SkipChoice",
+    "StageChoices",
+    "SupernetSpec",
+    "TransformerChoices",
+]
 
 WIDTH_STEP = 4
 """Widths are multiples of this: weights are stored, pruned and multiplied in groups of four inputs (``ir.blocks``)."""
-
-
-@dataclass(frozen=True)
-class ConvChoices:
-    """Plain convolutions: one of ``kernels`` (odd)."""
-
-    kernels: tuple[int, ...]
-    kind: Literal["conv"] = "conv"
-
-    block: ClassVar[type[Block]] = ConvBlock
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest."""
-        return {"kernel": self.kernels}
-
-
-@dataclass(frozen=True)
-class InvertedResidualChoices:
-    """Inverted residuals: one of ``kernels`` (odd) and one of ``expansions``."""
-
-    kernels: tuple[int, ...]
-    expansions: tuple[int, ...]
-    kind: Literal["mbconv"] = "mbconv"
-
-    block: ClassVar[type[Block]] = InvertedResidual
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest."""
-        return {"kernel": self.kernels, "expansion": self.expansions}
-
-
-@dataclass(frozen=True)
-class TransformerChoices:
-    """Transformer encoders: layers, heads, channels a head, MLP ratios and down-sampling factors of keys and values."""
-
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    head_dims: tuple[int, ...]
-    mlp_ratios: tuple[float, ...]
-    pools: tuple[int, ...]
-    kind: Literal["transformer"] = "transformer"
-
-    block: ClassVar[type[Block]] = TransformerBlock
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest (the largest pool is the cheapest)."""
-        return {
-            "depth": self.depths,
-            "heads": self.heads,
-            "head_dim": self.head_dims,
-            "mlp_ratio": self.mlp_ratios,
-            "pool": self.pools[::-1],
-        }
-
-
-@dataclass(frozen=True)
-class SkipChoice:
-    """The position may be left out."""
-
-    kind: Literal["skip"] = "skip"
-
-    block: ClassVar[type[Block]] = Skip
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Nothing to choose."""
-        return {}
-
-
-BlockChoices: TypeAlias = ConvChoices | InvertedResidualChoices | TransformerChoices | SkipChoice
-_KINDS: dict[str, type[BlockChoices]] = {
-    choices.kind: choices for choices in (ConvChoices, InvertedResidualChoices, TransformerChoices, SkipChoice)
-}
-
-
-@dataclass(frozen=True)
-class StageChoices:
-    """One stage: elastic ``widths``, a fixed ``stride``, and for each position the kinds of blocks it may hold."""
-
-    widths: tuple[int, ...]
-    stride: int
-    positions: tuple[tuple[BlockChoices, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -150,22 +84,22 @@ class SupernetSpec:
         for stage in self.stages:
             total *= len(stage.widths)
             for position in stage.positions:
-                total *= sum(math.prod(len(values) for values in choices.domains().values()) for choices in position)
+                total *= count(position)
         return total
 
     def sample(self, rng: np.random.Generator) -> SubnetSpec:
         """One sub-network: widths, kinds of blocks and their attributes each drawn uniformly."""
         return self._subnet(
-            stem_width=_draw(self.stem_widths, rng),
+            stem_width=draw(self.stem_widths, rng),
             stages=tuple(
                 StageSpec(
-                    _draw(stage.widths, rng),
+                    draw(stage.widths, rng),
                     stage.stride,
-                    tuple(_draw_block(position, rng) for position in stage.positions),
+                    tuple(draw_block(position, rng) for position in stage.positions),
                 )
                 for stage in self.stages
             ),
-            head_width=_draw(self.head_widths, rng),
+            head_width=draw(self.head_widths, rng),
         )
 
     def largest(self) -> SubnetSpec:
@@ -187,7 +121,7 @@ class SupernetSpec:
                 stage.width in choices.widths
                 and stage.stride == choices.stride
                 and len(stage.blocks) == len(choices.positions)
-                and all(map(_allows, choices.positions, stage.blocks))
+                and all(map(allows, choices.positions, stage.blocks))
                 for stage, choices in zip(spec.stages, self.stages, strict=True)
             )
         )
@@ -200,10 +134,10 @@ class SupernetSpec:
         """
 
         def width(current: int, choices: tuple[int, ...]) -> int:
-            return _draw(choices, rng) if rng.random() < rate else current
+            return draw(choices, rng) if rng.random() < rate else current
 
-        def block(current: Block, position: tuple[BlockChoices, ...]) -> Block:
-            return _mix(_draw_block(position, rng), current, rng) if rng.random() < rate else current
+        def block(current: Block, position: Position) -> Block:
+            return mix(draw_block(position, rng), current, rng) if rng.random() < rate else current
 
         return self._subnet(
             stem_width=width(spec.stem_width, self.stem_widths),
@@ -221,19 +155,19 @@ class SupernetSpec:
     def crossover(self, a: SubnetSpec, b: SubnetSpec, rng: np.random.Generator) -> SubnetSpec:
         """Each width and each block from ``a`` or ``b``, equally likely; blocks of one kind mix their attributes."""
         return self._subnet(
-            stem_width=_draw((a.stem_width, b.stem_width), rng),
+            stem_width=draw((a.stem_width, b.stem_width), rng),
             stages=tuple(
                 StageSpec(
-                    _draw((left.width, right.width), rng),
+                    draw((left.width, right.width), rng),
                     left.stride,
                     tuple(
-                        _mix(*((x, y) if rng.random() < 0.5 else (y, x)), rng)
+                        mix(*((x, y) if rng.random() < 0.5 else (y, x)), rng)
                         for x, y in zip(left.blocks, right.blocks, strict=True)
                     ),
                 )
                 for left, right in zip(a.stages, b.stages, strict=True)
             ),
-            head_width=_draw((a.head_width, b.head_width), rng),
+            head_width=draw((a.head_width, b.head_width), rng),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -248,7 +182,7 @@ class SupernetSpec:
                 StageChoices(
                     tuple(stage["widths"]),
                     stage["stride"],
-                    tuple(tuple(_choices(item) for item in position) for position in stage["positions"]),
+                    tuple(tuple(parse_choices(item) for item in position) for position in stage["positions"]),
                 )
                 for stage in data["stages"]
             )
@@ -280,7 +214,7 @@ class SupernetSpec:
                 StageSpec(
                     stage.widths[index],
                     stage.stride,
-                    tuple(_corner(position[0], index) for position in stage.positions),
+                    tuple(corner(position[0], index) for position in stage.positions),
                 )
                 for stage in self.stages
             ),
@@ -288,13 +222,8 @@ class SupernetSpec:
         )
         for i, stage in enumerate(self.stages):
             for j, position in enumerate(stage.positions):
-                spec = pick((_with_block(spec, i, j, _corner(choices, index)) for choices in position), key=_macs)
+                spec = pick((_with_block(spec, i, j, corner(choices, index)) for choices in position), key=_macs)
         return spec
-
-
-def largest_block(choices: BlockChoices) -> Block:
-    """The block with the most weights and multiply-accumulates among ``choices``."""
-    return _corner(choices, -1)
 
 
 def _macs(spec: SubnetSpec) -> int:
@@ -306,33 +235,6 @@ def _with_block(spec: SubnetSpec, i: int, j: int, block: Block) -> SubnetSpec:
     stage = spec.stages[i]
     changed = replace(stage, blocks=(*stage.blocks[:j], block, *stage.blocks[j + 1 :]))
     return replace(spec, stages=(*spec.stages[:i], changed, *spec.stages[i + 1 :]))
-
-
-def _draw(values: tuple[Any, ...], rng: np.random.Generator) -> Any:
-    return values[int(rng.integers(len(values)))]
-
-
-def _draw_block(position: tuple[BlockChoices, ...], rng: np.random.Generator) -> Block:
-    choices = _draw(position, rng)
-    return choices.block(**{name: _draw(values, rng) for name, values in choices.domains().items()})
-
-
-def _mix(a: Block, b: Block, rng: np.random.Generator) -> Block:
-    """``a``, each attribute replaced by ``b``'s with probability one half if both are of one kind."""
-    if a.kind != b.kind:
-        return a
-    return replace(a, **{name: getattr(b, name) for name in asdict(a) if name != "kind" and rng.random() < 0.5})
-
-
-def _corner(choices: BlockChoices, index: int) -> Block:
-    return choices.block(**{name: values[index] for name, values in choices.domains().items()})
-
-
-def _allows(position: tuple[BlockChoices, ...], block: Block) -> bool:
-    return any(
-        choices.kind == block.kind and all(getattr(block, name) in values for name, values in choices.domains().items())
-        for choices in position
-    )
 
 
 def _problems(spec: SupernetSpec) -> Iterator[str]:
@@ -363,7 +265,7 @@ def _problems(spec: SupernetSpec) -> Iterator[str]:
             yield from _position_problems(f"stages[{i}].positions[{j}]", position, first=j == 0, size=size)
 
 
-def _position_problems(at: str, position: tuple[BlockChoices, ...], first: bool, size: int) -> Iterator[str]:
+def _position_problems(at: str, position: Position, first: bool, size: int) -> Iterator[str]:
     kinds = [choices.kind for choices in position]
     if not kinds or len(set(kinds)) < len(kinds):
         yield f"{at} must list one or more kinds of blocks, each once, not {kinds}"
@@ -393,10 +295,6 @@ def _ascending(at: str, values: tuple[Any, ...], multiple_of: int = 1, odd: bool
             yield f"{at}: {value} is not a multiple of {multiple_of}"
         elif odd and value % 2 == 0:
             yield f"{at}: {value} is not an odd number"
-
-
-def _choices(data: dict[str, Any]) -> BlockChoices:
-    return _KINDS[data["kind"]](**_tupled(data))
 
 
 def _tupled(data: dict[str, Any]) -> dict[str, Any]:
