@@ -23,6 +23,12 @@ def unknown_operators() -> onnx.ModelProto:
     return m.model(m.operator("CumSum", [y, m.constant(np.array(1))]))
 
 
+def invented_operators() -> onnx.ModelProto:
+    m = QdqModel((1, 3, 8, 8))
+    y = m.node("Wavelet", [m.node("Hartley", [m.input])])
+    return m.model(m.quantized(m.node("Relu", [y]), scale=0.1, zero_point=0))
+
+
 def float_model() -> onnx.ModelProto:
     m = QdqModel((1, 3, 8, 8), quantize_input=False)
     return m.model(m.node("Relu", ["x"]))
@@ -126,6 +132,7 @@ def upsampling() -> onnx.ModelProto:
 
 CASES: list[tuple[Callable[[], onnx.ModelProto], list[str]]] = [
     (unknown_operators, ["InstanceNormalization", "CumSum", "1x4x6x6", "2 operators", "not supported"]),
+    (invented_operators, ["2 operators", "Hartley 'hartley", "Wavelet", "1x3x8x8", "unknown shape"]),
     (float_model, ["not quantized", "quantize_static"]),
     (integer_operators, ["ConvInteger", "QDQ"]),
     (float_weights, ["conv", "weights", "not quantized"]),

@@ -90,7 +90,10 @@ def _check(network: Network, problems: Problems) -> None:
     for node in network:
         if node.operator not in known:
             problems.add(node, "this operator is not supported: replace it in the model or cut the model before it")
-        elif node.output not in network.shapes or any(name not in network.shapes for name in network.activations(node)):
+    if problems.lines:
+        return  # what is behind an unknown operator may have no shape because of it
+    for node in network:
+        if node.output not in network.shapes or any(name not in network.shapes for name in network.activations(node)):
             problems.add(node, "the shapes around it are not fixed: export the model with static shapes")
 
 

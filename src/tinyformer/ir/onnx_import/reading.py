@@ -16,6 +16,8 @@ from onnx.reference import ReferenceEvaluator
 
 from tinyformer.errors import TinyFormerError
 
+_STANDARD_DOMAINS = ("", "ai.onnx")
+_UNKNOWN_DOMAIN = "unknown"
 _FOLDING_ROUNDS = 8
 _LARGEST_FOLDED = 2**24
 
@@ -53,6 +55,7 @@ def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxG
     try:
         for output in model.graph.output:  # the checker insists on a shape that inference finds anyway
             output.type.tensor_type.shape.SetInParent()
+        _set_unknown_operators_apart(model)
         onnx.checker.check_model(model)
         model = onnx.inliner.inline_local_functions(model)
         input_name = _fix_batch(model, label)
@@ -84,6 +87,19 @@ def _load(source: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     if not model.graph.node:
         raise TinyFormerError(f"{path} is not an ONNX model or holds no operators: export it again")
     return model, str(path)
+
+
+def _set_unknown_operators_apart(model: onnx.ModelProto) -> None:
+    """Move operators that ONNX does not define to a domain of their own.
+
+    The checker stops at the first of them; the importer lists them all, with their nodes' names.
+    """
+    version = next((opset.version for opset in model.opset_import if opset.domain in _STANDARD_DOMAINS), 1)
+    for node in model.graph.node:
+        if node.domain in _STANDARD_DOMAINS and not onnx.defs.has(node.op_type, version, ""):
+            node.domain = _UNKNOWN_DOMAIN
+    if any(node.domain == _UNKNOWN_DOMAIN for node in model.graph.node):
+        model.opset_import.append(helper.make_opsetid(_UNKNOWN_DOMAIN, 1))
 
 
 def _fix_batch(model: onnx.ModelProto, label: str) -> str:
@@ -151,7 +167,7 @@ def _evaluate(
     if node.op_type == "Shape" and node.input[0] in shapes:
         attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         return [np.array(shapes[node.input[0]][attributes.get("start", 0) : attributes.get("end")], np.int64)]
-    if node.op_type == "DequantizeLinear" or node.domain not in ("", "ai.onnx"):
+    if node.op_type == "DequantizeLinear" or node.domain not in _STANDARD_DOMAINS:
         return None
     if any(name and name not in constants for name in node.input) or any(a.HasField("g") for a in node.attribute):
         return None
@@ -183,7 +199,7 @@ def _decode(graph: onnx.GraphProto, input_name: str) -> OnnxGraph:
     nodes = [
         OnnxNode(
             operator=node.op_type,
-            domain="" if node.domain == "ai.onnx" else node.domain,
+            domain="" if node.domain in (*_STANDARD_DOMAINS, _UNKNOWN_DOMAIN) else node.domain,
             name=node.name or node.output[0],
             inputs=list(node.input),
             outputs=list(node.output),
