@@ -3,52 +3,28 @@
 #include "tf_sparse_index.h"
 
 #if TF_ARM_DSP
-extern const uint32_t TF(sparse_entries)[];
-#define ENTRY(number) TF(sparse_entries)[number]
+extern const uint32_t TF(sparse_entries)[6];
 #define ADDRESS(tile) ((uint32_t)(uintptr_t)(tile))
-#else
-#define ENTRY(number) ((uint32_t)(number))
-#define ADDRESS(tile) 0u
-#endif
 
-/* The 2 x 2 blocks of one row pair, one after the other. */
-typedef struct {
-  tf_sparse_index index;
-  const int8_t *weights; /* of the block row */
-  uint32_t at;         /* offset of the next weights */
-  uint32_t tile;       /* address of the next pair's inputs */
-  uint32_t left;       /* pairs left of the current block */
-  uint32_t pairs;      /* pairs of a block */
-  uint32_t other_rows; /* bytes between the end of a block's row pair and its beginning in the next block */
-} pair_reader;
-
-/* Address and weights of the next `count` pairs. */
-static void read_pairs(pair_reader *reader, uint32_t count, uint32_t *out) {
-  pair_reader r = *reader;
-  for (; count; count--, out += 3) {
-    if (r.left == 0) {
-      r.tile += 16 * r.pairs * tf_next_number(&r.index);
-      r.left = r.pairs;
-      r.at += r.other_rows;
-    }
-    const uint32_t word = tf_load(r.weights + r.at);
-    out[0] = r.tile;
-    out[1] = tf_even(word);
-    out[2] = tf_odd(word);
-    r.tile += 16;
-    r.at += 4;
-    r.left--;
-  }
-  *reader = r;
+static uint32_t entry(uint32_t number) {
+  const uint32_t *e = TF(sparse_entries);
+  if (number <= TF_SPARSE_PASS) return e[0] - number * e[1];
+  if (number < TF_SPARSE_FULL_PASS) return e[2] + (number - TF_SPARSE_PASS - 1) * e[3];
+  return number == TF_SPARSE_FULL_PASS ? e[4] : e[5];
 }
+#else
+#define ADDRESS(tile) 0u
+
+static uint32_t entry(uint32_t number) { return number; }
+#endif
 
 /* The stream record of a row pair of `total` pairs, up to its multipliers. Returns its end; `*link`, the word in which the
  * record before expects the address of its successor's first inputs, moves on. */
-static uint32_t *expand_row_pair(pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t *out,
+static uint32_t *expand_row_pair(tf_pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t *out,
                                  uint32_t **link) {
   uint32_t others = total ? total - 1 : 0, pass = TF_SPARSE_FIRST_PASS(others);
   if (total) {
-    read_pairs(r, 1, out + 1); /* the address is in the way of bias 1 */
+    TF(read_pairs)(r, 1, out + 1); /* the address is in the way of bias 1 */
   } else {
     out[1] = r->tile; /* any inputs times 0 */
     out[2] = out[3] = 0;
@@ -56,16 +32,16 @@ static uint32_t *expand_row_pair(pair_reader *r, uint32_t total, const int32_t c
   **link = out[1];
   out[0] = (uint32_t)channel[0];
   out[1] = (uint32_t)channel[1];
-  out[4] = ENTRY(others > TF_SPARSE_PASS ? TF_SPARSE_PASS + pass : pass);
+  out[4] = entry(others > TF_SPARSE_PASS ? TF_SPARSE_PASS + pass : pass);
   out += 5;
   for (;;) {
-    read_pairs(r, pass, out);
+    TF(read_pairs)(r, pass, out);
     out += 3 * pass;
     others -= pass;
     if (!others) break;
     /* The pass ends by loading the pair that comes next; the way to go stands behind it. */
-    read_pairs(r, 1, out);
-    out[3] = ENTRY(others > TF_SPARSE_PASS ? TF_SPARSE_FULL_PASS : TF_SPARSE_LAST_PASS);
+    TF(read_pairs)(r, 1, out);
+    out[3] = entry(others > TF_SPARSE_PASS ? TF_SPARSE_FULL_PASS : TF_SPARSE_LAST_PASS);
     out += 4;
     others--;
     pass = TF_SPARSE_PASS - 1;
@@ -88,9 +64,9 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d
     const uint32_t needed = TF_SPARSE_RECORD_WORDS(pairs ? pairs : 1) * p->block_row_pairs;
     if (rows == most || needed > (uint32_t)(limit - out)) break;
     const uint32_t first = d->row * height + height > outputs ? outputs - height : d->row * height;
-    pair_reader r = {.index = d->index};
+    tf_pair_reader r = {.index = d->index};
     for (uint32_t i = 0; i < p->block_row_pairs; i++) {
-      r = (pair_reader){d->index, d->weights, bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
+      r = (tf_pair_reader){d->index, d->weights, bytes * i - other_rows, tile, 0, p->block_pairs, other_rows};
       out = expand_row_pair(&r, pairs, d->channel, out, &link);
       *out++ = 2 * (first + 2 * i);
       d->channel += 4;

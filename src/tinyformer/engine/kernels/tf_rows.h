@@ -37,11 +37,13 @@ void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
  *    2 * offset of output 0 from y, plus 1 in the last row pair.
  * The entry is the number of other pairs. Where it exceeds TF_SPARSE_PASS, the loop takes several passes: the entry is
  * TF_SPARSE_PASS plus the pairs of the first pass, 1 .. TF_SPARSE_PASS, and behind the address and weights that follow a
- * pass stands TF_SPARSE_FULL_PASS or, before the last one, TF_SPARSE_LAST_PASS. Where TF_ARM_DSP is 1, tf_sparse_entries[n] stands for
- * each of these n. The four words after the end are read and ignored. Results are clamped to int8 only. */
-#define TF_SPARSE_PASS 32u
-#define TF_SPARSE_FULL_PASS 65u
-#define TF_SPARSE_LAST_PASS 66u
+ * pass stands TF_SPARSE_FULL_PASS or, before the last one, TF_SPARSE_LAST_PASS. Where TF_ARM_DSP is 1, addresses of code stand
+ * for these numbers: tf_sparse_entries holds the address for 0, which falls by the second word for each further pair; that
+ * for TF_SPARSE_PASS + 1, which rises by the fourth word; that of a full pass and of the last one.
+ * The four words after the end are read and ignored. Results are clamped to int8 only. */
+#define TF_SPARSE_PASS 64u
+#define TF_SPARSE_FULL_PASS 129u
+#define TF_SPARSE_LAST_PASS 130u
 #define TF_SPARSE_FIRST_PASS(others) ((others) == 0 ? 0 : ((others) - 1) % TF_SPARSE_PASS + 1)
 #define TF_SPARSE_RECORD_WORDS(pairs) (3 * (pairs) + 6 + ((pairs) < 2 ? 0 : ((pairs) - 2) / TF_SPARSE_PASS))
 #define TF_SPARSE_SPARE_WORDS 4 /* beside the first address and the records */

@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "tf_name.h"
+
 typedef struct {
   const uint8_t *digits; /* two to a byte, the low half first */
   uint32_t shift;        /* 0 or 4: the half that comes next */
@@ -44,5 +46,19 @@ static inline tf_sparse_decoder tf_begin_decoding(const uint8_t *index, const in
   tf_next_block_row(&decoder);
   return decoder;
 }
+
+/* The 2 x 2 blocks of one row pair, one after the other. The assembly knows the offsets of the members. */
+typedef struct {
+  tf_sparse_index index;
+  const int8_t *weights; /* of the block row */
+  uint32_t at;           /* offset of the next weights */
+  uint32_t tile;         /* address of the next pair's inputs */
+  uint32_t left;         /* pairs left of the current block */
+  uint32_t pairs;        /* pairs of a block */
+  uint32_t other_rows;   /* bytes between the end of a block's row pair and its beginning in the next block */
+} tf_pair_reader;
+
+/* Address of the inputs, pair of output 0 and pair of output 1 of the next `count` pairs. */
+void TF(read_pairs)(tf_pair_reader *reader, uint32_t count, uint32_t *out);
 
 #endif

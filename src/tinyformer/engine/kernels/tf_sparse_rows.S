@@ -10,6 +10,9 @@
 #define FRAME_Y 4
 #define FRAME_STRIDE 8
 #define FRAME_BYTES 12
+#define PASS 64
+#define BLOCK_BYTES 52
+#define MANY_BYTES 6
 
   .syntax unified
   .thumb
@@ -54,8 +57,8 @@ TF(sparse_rows):
   ldr pc, [r0], #16
 
   .p2align 3
-.Lto_go_32:
-  .irp left, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0
+.Lpass:
+  .rept PASS                    /* BLOCK_BYTES each */
     smlad r4, r2, r12, r4
     ldr r3, [r1, #4]
     smlad r8, r2, lr, r8
@@ -71,8 +74,8 @@ TF(sparse_rows):
     ldr r2, [r1]
     smlad r11, r3, lr, r11
     ldr lr, [r0], #4
-    .Lto_go_\left:
   .endr
+.Lend_of_pass:
   bcs .Lnext_pass
 
   /* r12 and lr have run into the multipliers, r1 into the next row pair's first block. */
@@ -118,32 +121,27 @@ TF(sparse_rows):
   pop {r4-r11, pc}
 
   /* Rows with more blocks than are unrolled: carry stays set until the last pass. */
-  .irp left, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
-.Lmany_\left:
+.Lmany:
+  .set to_go, 1
+  .rept PASS                    /* MANY_BYTES each */
     cmp r0, r0
-    b.w .Lto_go_\left
+    b.w .Lend_of_pass - BLOCK_BYTES * to_go
+    .set to_go, to_go + 1
   .endr
 .Lnext_pass:
   ldr pc, [r0], #4
 .Llast_pass:
   cmn r0, #0
-  b.w .Lto_go_32
+  b.w .Lpass
   .size TF(sparse_rows), . - TF(sparse_rows)
 
-  /* Where to go with 0 .. 32 blocks left; with 1 .. 32 and full passes to follow; to a full pass, to the last one. */
+  /* tf_sparse_entries of tf_rows.h. */
   .section .rodata.TF(sparse_entries), "a", %progbits
   .global TF(sparse_entries)
   .type TF(sparse_entries), %object
   .p2align 2
 TF(sparse_entries):
-  .irp left, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
-    .word .Lto_go_\left + 1
-  .endr
-  .irp left, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32
-    .word .Lmany_\left + 1
-  .endr
-  .word .Lto_go_32 + 1
-  .word .Llast_pass + 1
+  .word .Lend_of_pass + 1, BLOCK_BYTES, .Lmany + 1, MANY_BYTES, .Lpass + 1, .Llast_pass + 1
   .size TF(sparse_entries), . - TF(sparse_entries)
 
 #endif

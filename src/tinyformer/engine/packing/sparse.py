@@ -15,6 +15,8 @@ from tinyformer.ir.graph import Op, Tensor
 
 SOURCES = (
     "tf_conv_sparse.c",
+    "tf_read_pairs.c",
+    "tf_read_pairs.S",
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
@@ -34,7 +36,7 @@ SINGLE_SOURCES = (
 _SINGLE_WORDS = 4
 """Words of a record of one row, beside its blocks."""
 
-PASS = 32
+PASS = 64
 """Pairs that the kernel's loop is unrolled for."""
 
 SPARE_WORDS = 5
