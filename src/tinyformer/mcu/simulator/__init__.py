@@ -3,7 +3,25 @@
 `Simulator` is the entry; the C++ core is under ``core/``, its rules are explained in ``docs/timing_model.md``.
 """
 
-from tinyformer.mcu.simulator.result import Cost, Fault, LayerCost, SimulationResult, StopReason
+from tinyformer.mcu.simulator.result import (
+    Cost,
+    Fault,
+    FunctionCost,
+    LayerCost,
+    RegionCost,
+    SimulationResult,
+    StopReason,
+)
 from tinyformer.mcu.simulator.simulator import Limits, Simulator
 
-__all__ = ["Cost", "Fault", "LayerCost", "Limits", "SimulationResult", "Simulator", "StopReason"]
+__all__ = [
+    "Cost",
+    "Fault",
+    "FunctionCost",
+    "LayerCost",
+    "Limits",
+    "RegionCost",
+    "SimulationResult",
+    "Simulator",
+    "StopReason",
+]

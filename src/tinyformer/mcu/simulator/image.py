@@ -8,6 +8,7 @@ from pathlib import Path
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
@@ -111,7 +112,7 @@ def _load_elf(path: Path) -> FirmwareImage:
             functions: list[Function] = []
             symbols: dict[str, int] = {}
             table = elf.get_section_by_name(".symtab")
-            for symbol in table.iter_symbols() if table is not None else ():
+            for symbol in table.iter_symbols() if isinstance(table, SymbolTableSection) else ():
                 if symbol["st_info"]["type"] == "STT_FUNC":
                     functions.append(Function(symbol["st_value"] & ~1, symbol["st_size"], symbol.name))
                 elif symbol.name and not symbol.name.startswith("$"):

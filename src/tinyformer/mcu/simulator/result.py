@@ -33,6 +33,7 @@ class Fault:
     pc: int
     lr: int
     function: str | None
+    """The function at ``pc``, or the caller where ``pc`` lies outside the program."""
     line: str | None
     """``file:line`` if the image has debug information."""
 

@@ -118,7 +118,7 @@ class Simulator:
         layers = {function.name: function.layer for function in firmware.functions}
         reason = StopReason(report["reason"])
         fault = None
-        if reason in (StopReason.FAULT, StopReason.LOCKUP):
+        if reason in (StopReason.FAULT, StopReason.LOCKUP, StopReason.INSTRUCTION_LIMIT):
             fault = self._fault(firmware, report["fault"], reason)
         functions = [
             FunctionCost(**_cost(entry), name=names[entry["symbol"]] if entry["symbol"] >= 0 else "(unknown)")
@@ -161,8 +161,11 @@ class Simulator:
         limit, top = firmware.symbols.get("__stack_limit"), firmware.symbols.get("__stack_top")
         if limit is not None and top is not None and limit - (top - limit) <= fault["address"] < limit:
             kind = f"stack overflow ({top - limit} bytes of stack): {kind}"
-        function = firmware.function_at(fault["pc"])
-        return Fault(kind, fault["address"], fault["pc"], fault["lr"], function, firmware.line_at(fault["pc"]))
+        # A jump into nothing is the fault of the caller.
+        code = fault["pc"] if firmware.function_at(fault["pc"]) else (fault["lr"] & ~1) - 2
+        return Fault(
+            kind, fault["address"], fault["pc"], fault["lr"], firmware.function_at(code), firmware.line_at(code)
+        )
 
 
 def _cost(entry: dict[str, Any]) -> dict[str, Any]:

@@ -306,7 +306,10 @@ void Machine::enter_block(Address address, std::uint32_t size) {
     if (current_ != nullptr) finish_block(address);
     previous_ = current_;
     current_ = nullptr;
-    if (instructions_ >= limit_) io_.stop(StopReason::InstructionLimit, 1);
+    if (instructions_ >= limit_ && io_.reason == StopReason::None) {
+        fault_ = {"instruction limit reached", address, address, get(UC_ARM_REG_LR)};
+        io_.stop(StopReason::InstructionLimit, 1);
+    }
     if (io_.reason != StopReason::None || (now() >= next_event_ && check_interrupts())) {
         uc_emu_stop(engine_);
         return;
