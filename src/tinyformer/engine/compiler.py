@@ -13,10 +13,12 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.emit import render_package
 from tinyformer.engine.emit.c_text import check_identifier, identifier
 from tinyformer.engine.layer_report import build_report
+from tinyformer.engine.measurement import MeasuredChoice
 from tinyformer.engine.normalize import separate_outputs
+from tinyformer.engine.package_files import write_files
 from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Step, flash_budget, lower_graph, sram_budget
-from tinyformer.engine.striping import fit_by_stripes
+from tinyformer.engine.selection import Choose, Step, flash_budget, lower_graph, sram_budget
+from tinyformer.engine.striping import arena_without_scratch, fit_by_stripes
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
 
@@ -50,10 +52,7 @@ class CompiledModel:
         try:
             directory.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as scratch:
-                fresh = Path(scratch) / "package"
-                for path, text in self.files().items():
-                    (fresh / path).parent.mkdir(parents=True, exist_ok=True)
-                    (fresh / path).write_text(text, encoding="utf-8")
+                fresh = write_files(self.files(), Path(scratch) / "package")
                 if directory.exists():
                     shutil.rmtree(directory)
                 fresh.replace(directory)
@@ -85,18 +84,27 @@ def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str 
 
 def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, list[Step], MemoryPlan]:
     """Steps and plan of ``graph``, or of ``graph`` in stripes where the plain plan exceeds the SRAM."""
-    best = graph, *lower_graph(graph, mcu, config)
+    best = graph, *lower_graph(graph, mcu, config, _chooser(graph, mcu, config))
     budget = target = sram_budget(mcu, config) - config.stack_bytes
     for _ in range(_STRIPING_ROUNDS if config.patching else 0):
         if best[2].arena_bytes <= budget:
             break
+        if target <= 0:
+            break
         striped = fit_by_stripes(graph, target)
-        steps, plan = lower_graph(striped, mcu, config)
+        steps, plan = lower_graph(striped, mcu, config, _chooser(striped, mcu, config))
         # What the stripes do not account for is the kernels' scratch.
-        target -= max(plan.arena_bytes - budget, 0)
+        target -= plan.arena_bytes - budget
         if plan.arena_bytes < best[2].arena_bytes:
             best = striped, steps, plan
+        if arena_without_scratch(striped).arena_bytes > budget:
+            break
     return best
+
+
+def _chooser(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Choose | None:
+    """Who decides between kernels: measurement, or None for the order in which packing offers them."""
+    return MeasuredChoice(graph, mcu, config) if config.selection == "measured" else None
 
 
 def _check_budgets(name: str, mcu: McuConfig, config: EngineConfig, plan: MemoryPlan, report: dict[str, Any]) -> None:

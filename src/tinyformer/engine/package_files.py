@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,14 @@ class Package:
     def memory_plan(self) -> dict[str, Any]:
         """Content of ``memory_plan.json``."""
         return dict(json.loads((self.directory / "memory_plan.json").read_text(encoding="utf-8")))
+
+
+def write_files(files: Mapping[str, str], directory: Path) -> Path:
+    """Write a package's files (text by path) into ``directory``."""
+    for path, text in files.items():
+        (directory / path).parent.mkdir(parents=True, exist_ok=True)
+        (directory / path).write_text(text, encoding="utf-8")
+    return directory
 
 
 def open_package(directory: Path) -> Package:

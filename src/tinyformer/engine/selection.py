@@ -113,8 +113,10 @@ def lower_graph(
     """
     limit = scratch_limit(mcu, config)
     budget = sram_budget(mcu, config) - config.stack_bytes
+    known: dict[str, Implementation] = {}
     while True:
-        steps = select(graph, config, limit, choose)
+        steps = select(graph, config, limit, choose, known)
+        known = {step.op.name: step.implementation for step in steps}
         plan = plan_steps(graph, steps)
         if plan.arena_bytes <= budget or limit <= _SMALLEST_SCRATCH or not plan.scratch:
             constants = constant_tensors(graph)
@@ -122,8 +124,16 @@ def lower_graph(
         limit //= 2
 
 
-def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None = None) -> list[Step]:
+def select(
+    graph: Graph,
+    config: EngineConfig,
+    limit: int,
+    choose: Choose | None = None,
+    known: Mapping[str, Implementation] | None = None,
+) -> list[Step]:
     """One step an operator, with at most ``limit`` bytes of scratch each where the kernel has the choice.
+
+    ``known`` are choices made for a larger limit, by operator: those that keep to the smaller one stand.
 
     Raises:
         TinyFormerError: no kernel runs some operators; all of them are listed.
@@ -134,13 +144,15 @@ def select(graph: Graph, config: EngineConfig, limit: int, choose: Choose | None
     for op in graph.ops:
         if op.output in constants:
             continue
-        try:
-            candidates = admissible(op, graph.tensors, config, limit)
-        except NotImplementedError:
-            shapes = " x ".join(str(graph.tensors[name].shape) for name in op.inputs)
-            missing.append(f"{op.name} ({type(op).__name__}, input {shapes})")
-            continue
-        choice = candidates[0] if choose is None or len(candidates) == 1 else choose(op, candidates)
+        choice = (known or {}).get(op.name)
+        if choice is None or choice.scratch_bytes > limit:
+            try:
+                candidates = admissible(op, graph.tensors, config, limit)
+            except NotImplementedError:
+                shapes = " x ".join(str(graph.tensors[name].shape) for name in op.inputs)
+                missing.append(f"{op.name} ({type(op).__name__}, input {shapes})")
+                continue
+            choice = candidates[0] if choose is None or len(candidates) == 1 else choose(op, candidates)
         steps.append(Step(op, choice, macs(op, graph.tensors), zero_fraction(op), choice.calls))
     if missing:
         raise TinyFormerError(f"No kernel runs these operators: {'; '.join(missing)}. Replace them in the model.")
@@ -163,7 +175,7 @@ def plan_steps(graph: Graph, steps: Sequence[Step]) -> MemoryPlan:
 
 def plan_of(graph: Graph, steps: Sequence[PlannedStep]) -> MemoryPlan:
     """The arena of ``graph`` run by ``steps``."""
-    sizes = {name: tensor.size for name, tensor in graph.tensors.items()}
+    sizes = {name: math.prod(tensor.shape) for name, tensor in graph.tensors.items()}
     return plan_memory(steps, sizes, graph.input, graph.outputs)
 
 

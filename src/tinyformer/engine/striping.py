@@ -55,16 +55,13 @@ def fit_by_stripes(graph: Graph, budget: int) -> Graph:
             break
         best: tuple[tuple[int, int, int], Graph] | None = None
         work = sum(macs(op, graph.tensors) for op in graph.ops)
-        for segment in _segments(graph, _peak(graph, plan)):
-            striped = stripe(graph, segment)
-            if striped is None:
-                continue
-            arena = arena_without_scratch(striped).arena_bytes
-            extra = sum(macs(op, striped.tensors) for op in striped.ops) - work
-            # Within the budget the work counts, beyond it the memory.
-            rank = (0, extra, arena) if arena <= budget else (1, arena, extra)
-            if arena < plan.arena_bytes and (best is None or rank < best[0]):
-                best = rank, striped
+        for first, last in _segments(graph, _peak(graph, plan)):
+            for arena, striped in _ever_narrower(graph, first, last, plan.arena_bytes, budget):
+                extra = sum(macs(op, striped.tensors) for op in striped.ops) - work
+                # Within the budget the work counts, beyond it the memory.
+                rank = (0, extra, arena) if arena <= budget else (1, arena, extra)
+                if best is None or rank < best[0]:
+                    best = rank, striped
         if best is None:
             break
         graph = best[1]
@@ -163,16 +160,26 @@ def _is_closed(graph: Graph, segment: Segment) -> bool:
     return inner.isdisjoint(graph.outputs) and all(inner.isdisjoint(op.inputs) for op in outside)
 
 
-def _segments(graph: Graph, peak: int) -> Iterator[Segment]:
-    """Segments around the operator number ``peak``, in every number of stripes."""
+def _segments(graph: Graph, peak: int) -> Iterator[tuple[int, int]]:
+    """First and last operator of the segments around the operator number ``peak``."""
     for first in range(max(peak - _LONGEST, 0), peak + 1):
         for last in range(peak, min(peak + _LONGEST, len(graph.ops) - 1) + 1):
-            if MARK in graph.ops[first].name or MARK in graph.ops[last].name:
-                continue
-            if stripe(graph, Segment(first, last, 2)) is None:
-                continue
-            for stripes in _STRIPES:
-                yield Segment(first, last, stripes)
+            if MARK not in graph.ops[first].name and MARK not in graph.ops[last].name:
+                yield first, last
+
+
+def _ever_narrower(graph: Graph, first: int, last: int, arena: int, budget: int) -> Iterator[tuple[int, Graph]]:
+    """Arena and graph in more and more stripes, while that gains memory and until it meets the budget."""
+    for stripes in _STRIPES:
+        striped = stripe(graph, Segment(first, last, stripes))
+        if striped is None:
+            return
+        before, arena = arena, arena_without_scratch(striped).arena_bytes
+        if arena >= before:
+            return
+        yield arena, striped
+        if arena <= budget:
+            return
 
 
 def _peak(graph: Graph, plan: MemoryPlan) -> int:

@@ -1,0 +1,137 @@
+"""Kernel choice by measurement: every admissible way to run an operator, timed in the simulator.
+
+All candidates of one operator run in one firmware, on the same random input, each as a layer of its own; nothing else
+of the network is in it. So a measurement depends on the operator, its weights, the kernels and the microcontroller
+alone: the cached and the fresh result are the same, and so is the choice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tinyformer.config.engine import EngineConfig
+from tinyformer.config.mcu import McuConfig
+from tinyformer.engine.emit import render_package
+from tinyformer.engine.firmware import build_firmware, run_firmware
+from tinyformer.engine.layer_report import build_report
+from tinyformer.engine.normalize import constant_tensors
+from tinyformer.engine.package_files import write_files
+from tinyformer.engine.packing import Implementation
+from tinyformer.engine.selection import Step, macs, plan_steps, sram_budget
+from tinyformer.engine.striping import origin
+from tinyformer.ir.graph import Concat, Graph, Op, Pad, Reshape, Slice, Tensor, Transpose
+from tinyformer.mcu.cache import cache_directory
+
+_NAME = "candidates"
+_IMAGES = 2
+_USABLE = 0.75
+"""Share of the SRAM that the tensors of one operator may take: no single memory is as large as all of it."""
+_MOVES = (Concat, Pad, Reshape, Slice, Transpose)
+"""Operators that only move bytes: the order in which packing offers their kernels stands."""
+
+
+class MeasuredChoice:
+    """Picks the implementation that takes the fewest cycles on ``mcu``; among equals the one that stores least.
+
+    An instance is what :func:`tinyformer.engine.selection.lower_graph` takes as ``choose``. The order of packing stands
+    for operators that only move bytes, that read a constant tensor, or whose tensors do not fit the memory as a whole.
+    """
+
+    def __init__(self, graph: Graph, mcu: McuConfig, config: EngineConfig) -> None:
+        self._graph = graph
+        self._mcu = mcu
+        self._config = config
+        self._constants = constant_tensors(graph)
+        self.cycles: dict[str, dict[str, float]] = {}
+        """What was measured, by operator and implementation: for the report."""
+
+    def __call__(self, op: Op, candidates: Sequence[Implementation]) -> Implementation:
+        """The fastest of ``candidates``."""
+        tensors = [self._graph.tensors[name] for name in {*op.inputs, op.output}]
+        need = sum(math.prod(tensor.shape) for tensor in tensors) + max(item.scratch_bytes for item in candidates)
+        fits = need <= (sram_budget(self._mcu, self._config) - self._config.stack_bytes) * _USABLE
+        if isinstance(op, _MOVES) or not fits or not self._constants.keys().isdisjoint(op.inputs):
+            return candidates[0]
+        cycles = measure_candidates(op, self._graph.tensors, candidates, self._mcu, self._config)
+        self.cycles[op.name] = {label(item): count for item, count in zip(candidates, cycles, strict=True)}
+        order = sorted(range(len(candidates)), key=lambda i: (cycles[i], candidates[i].constant_bytes, i))
+        return candidates[order[0]]
+
+
+def label(implementation: Implementation) -> str:
+    """Name of an implementation in reports."""
+    scratch = f", {implementation.scratch_bytes:,} bytes of scratch" if implementation.scratch_bytes else ""
+    return f"{implementation.kernel} {implementation.encoding}".strip() + scratch
+
+
+def measure_candidates(
+    op: Op, tensors: Mapping[str, Tensor], candidates: Sequence[Implementation], mcu: McuConfig, config: EngineConfig
+) -> list[float]:
+    """Cycles of one execution of ``op`` by each of ``candidates``, from the cache if they were measured before.
+
+    Raises:
+        TinyFormerError: the firmware fails.
+    """
+    graph, steps = _side_by_side(op, tensors, candidates)
+    plan = plan_steps(graph, steps)
+    report = build_report(graph, steps, plan, name=_NAME, mcu=mcu, config=config)
+    files = render_package(graph, _NAME, steps, plan, report)
+    path = cache_directory() / "measured" / f"{_key(files, mcu, config)}.json"
+    if path.is_file():
+        return list(json.loads(path.read_text(encoding="utf-8")))
+    images = np.random.default_rng(0).integers(-128, 128, (_IMAGES, *graph.tensors[graph.input].shape), np.int8)
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = write_files(files, Path(scratch) / _NAME)
+        elf = build_firmware(directory, mcu)
+        run = run_firmware(elf, mcu, images, directory=directory)
+    cycles = [run.layer_cycles[index] for index in range(len(candidates))]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as partial:
+        json.dump(cycles, partial)
+    Path(partial.name).replace(path)
+    return cycles
+
+
+def _side_by_side(
+    op: Op, tensors: Mapping[str, Tensor], candidates: Sequence[Implementation]
+) -> tuple[Graph, list[Step]]:
+    """A graph whose input is cut into the operator's inputs, and one step with an output of its own a candidate.
+
+    Only the last of these is an output of the graph, the others are overwritten.
+    """
+    names = list(dict.fromkeys(op.inputs))
+    sizes = [math.prod(tensors[name].shape) for name in names]
+    source = Tensor("all inputs", (1, sum(sizes)), 1.0, 0)
+    output = tensors[op.output]
+    outputs = [replace(output, name=f"{op.output} {index}") for index in range(len(candidates))]
+    known = {tensor.name: tensor for tensor in (source, *(tensors[name] for name in names), *outputs)}
+    graph = Graph(_NAME, source.name, (outputs[-1].name,), known)
+    steps = []
+    begin = 0
+    for name, size in zip(names, sizes, strict=True):
+        cut = Slice(f"{name} of input", (source.name,), name, axis=1, begin=begin, end=begin + size)
+        steps.append(Step(cut, Implementation("view", (), ()), 0, 0.0, ()))
+        begin += size
+    for tensor, candidate in zip(outputs, candidates, strict=True):
+        part = replace(op, name=f"{origin(op.name)} {tensor.name}", output=tensor.name)
+        # Inputs are read by every candidate, so none may work in place.
+        steps.append(Step(part, replace(candidate, in_place=()), macs(op, tensors), 0.0, candidate.calls))
+    graph.ops = [step.op for step in steps]
+    return graph, steps
+
+
+def _key(files: Mapping[str, str], mcu: McuConfig, config: EngineConfig) -> str:
+    """Hash of all that cycles depend on: the sources, the microcontroller, the optimization level."""
+    digest = hashlib.sha256(f"{mcu.model_dump_json()}\n{config.optimize}\n{config.stack_bytes}\n".encode())
+    for path, text in files.items():
+        if path.startswith(("src/", "include/", "example/")):
+            digest.update(f"{path}\n{text}\n".encode())
+    return digest.hexdigest()
