@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.mcu.snippets import Timing, time_snippets
 
+from tests.mcu.snippets import Timing, time_snippets
 from tinyformer.mcu.target import load_mcu
 
 # name: (set-up, body, cycles of one body in the steady state). All code is in SRAM, 32-bit instructions are aligned.

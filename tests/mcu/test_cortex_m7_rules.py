@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.mcu.snippets import LONG, Timing, time_snippets
 
+from tests.mcu.snippets import LONG, Timing, time_snippets
 from tinyformer.mcu.target import load_mcu
 
 # name: (set-up, body, cycles of one body in the steady state)
