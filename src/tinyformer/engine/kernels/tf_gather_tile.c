@@ -41,19 +41,39 @@ static void gather_taps(const tf_gather *gather, const corner at[4]) {
   }
 }
 
+static int8_t *copy(int8_t *target, const int8_t *source, uint32_t count) {
+  for (; count >= 4; count -= 4, target += 4, source += 4) tf_store(target, tf_load(source));
+  for (; count; count--) *target++ = *source++;
+  return target;
+}
+
+/* One row of a window. */
+static int8_t *copy_window_row(const tf_window *w, const int8_t *x, int row, int column, int8_t *target) {
+  const int channels = w->in_channels, width = w->kernel_width, step = w->dilation_x;
+  const int inside = row >= 0 && row < w->in_height;
+  const int8_t *cells = x + row * w->in_width * channels;
+  if (inside && step == 1 && column >= 0 && column + width <= w->in_width) {
+    return copy(target, cells + column * channels, (uint32_t)(width * channels));
+  }
+  for (int end = column + width * step; column != end; column += step) {
+    if (inside && column >= 0 && column < w->in_width) {
+      target = copy(target, cells + column * channels, (uint32_t)channels);
+    } else {
+      for (int c = 0; c < channels; c++) *target++ = (int8_t)w->pad_value;
+    }
+  }
+  return target;
+}
+
 /* Any channels: a window is copied together first. */
 static void gather_patches(const tf_gather *gather, const corner at[4]) {
   const tf_window *w = gather->window;
-  const uint32_t channels = w->in_channels;
   const int8_t *source[4];
   int8_t *target = gather->patch;
   for (int i = 0; i < 4; i++) {
     source[i] = target;
     for (int ky = 0; ky < w->kernel_height; ky++) {
-      for (int kx = 0; kx < w->kernel_width; kx++, target += channels) {
-        const int8_t *inputs = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x, NULL);
-        for (uint32_t c = 0; c < channels; c++) target[c] = inputs ? inputs[c] : (int8_t)w->pad_value;
-      }
+      target = copy_window_row(w, gather->x, at[i].y + ky * w->dilation_y, at[i].x, target);
     }
     while ((target - gather->patch) % 4) *target++ = 0;
   }
