@@ -15,6 +15,9 @@ from tinyformer.ir import graph as ir
 
 Features = dict[str, float]
 
+_TILE = 4
+"""Pixels or rows that the matrix kernels compute at a time, and inputs that they widen at a time."""
+
 
 def kernel_key(op: ir.Op, kernel: str, encoding: str) -> str:
     """What is measured separately: a kernel with its encoding, such as ``Conv2D conv_sparse sparse 2x2``.
@@ -35,18 +38,14 @@ def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 
     outputs = math.prod(y)
     match op:
         case ir.Conv2D() | ir.Linear():
-            positions = outputs // len(op.weights)
-            visits = positions * passes
-            taps = math.prod(op.weights.shape[1:-1])
+            positions = _tiled(outputs // len(op.weights))
             return {
                 "call": 1,
                 "rows": len(op.weights),
-                "outputs": outputs,
+                "outputs": positions * len(op.weights),
                 "weights": stored_weights,
                 "products": positions * stored_weights,
-                "visits": visits,
-                "taps": visits * taps,
-                "gathered": visits * taps * op.weights.shape[-1],
+                **_gathering(op, positions * passes),
             }
         case ir.DepthwiseConv2D():
             height, width, channels = op.weights.shape
@@ -59,19 +58,35 @@ def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 
                 "lines": channels * y[1],
             }
         case ir.BatchMatMul():
+            rows, right = op.batch * _tiled(op.m), op.batch * op.k * op.n
             return {
                 "call": 1,
-                "batches": op.batch,
-                "left": op.batch * op.m * op.k,
-                "right": op.batch * op.k * op.n,
-                "outputs": outputs,
-                "products": outputs * op.k,
+                "columns": op.batch * op.n,
+                "right": right if op.b_strides[1] == 1 else 0,
+                "right_transposed": right if op.b_strides[1] != 1 else 0,
+                "rows": rows,
+                "left": rows * op.k,
+                "outputs": rows * op.n,
+                "products": rows * op.n * _tiled(op.k),
             }
         case ir.AveragePool2D() | ir.MaxPool2D():
             cells = op.kernel[0] * op.kernel[1]
             return {"call": 1, "positions": outputs // y[-1], "outputs": outputs, "cells": outputs * cells}
         case _:
             return {"call": 1, "rows": outputs // y[-1], "outputs": outputs}
+
+
+def _gathering(op: ir.Conv2D | ir.Linear, visits: int) -> Features:
+    """How inputs reach the tiles of ``visits`` pixels: as they lie, tap by tap or (odd channels) copied together."""
+    taps, channels = math.prod(op.weights.shape[1:-1]), op.weights.shape[-1]
+    if channels % _TILE:
+        return {"visits": visits, "copied_taps": visits * taps, "copied": visits * taps * channels}
+    return {"visits": visits, "taps": visits * taps if taps > 1 else 0, "gathered": visits * taps * channels}
+
+
+def _tiled(count: int) -> int:
+    """``count`` rounded up to whole tiles."""
+    return -(-count // _TILE) * _TILE
 
 
 def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Implementation) -> Features:

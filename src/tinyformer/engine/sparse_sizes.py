@@ -26,26 +26,24 @@ class SparseSizes:
 def sparse_sizes(shape: tuple[int, ...], block: tuple[int, int], kept_blocks: int, limit: int) -> SparseSizes | None:
     """Sizes for weights of ``shape``, (O, I) or (O, I, KH, KW), in at most ``limit`` bytes of scratch.
 
-    ``kept_blocks`` blocks are spread at random; every block row stores one at least. The index is an expected value,
-    for its numbers depend on where the blocks lie; everything else is exact. ``None`` where the compiler would take the
-    dense kernel.
+    ``kept_blocks`` blocks of two or more outputs are spread at random. The index is an expected value, for its numbers
+    depend on where the blocks lie; everything else is exact. ``None`` where the compiler would take the dense kernel.
     """
     outputs, channels, inputs = shape[0], shape[1], math.prod(shape[1:])
     rows, columns = block
     block_rows, block_columns = -(-outputs // rows), -(-(-(-inputs // 4) * 4) // columns)
-    stored = max(kept_blocks, block_rows)
     row_pairs = block_rows * (rows // 2)
     fixed = 4 * TILE_PIXELS * block_columns * columns // 2
     fixed += channels if channels % 4 == 0 else 8 * (block_columns * columns // 2)
-    wanted = stream_words(row_pairs, stored * (rows // 2) * (columns // 2))
+    wanted = stream_words(row_pairs, kept_blocks * (rows // 2) * (columns // 2))
     words = min((limit - fixed) // 4, wanted)
-    if stored * rows * columns > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS:
+    if kept_blocks * rows * columns > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS:
         return None
-    index = _index_bytes(stored, block_rows, block_columns)
+    index = _index_bytes(kept_blocks, block_rows, block_columns)
     return SparseSizes(
-        constant_bytes=index + stored * rows * columns + 16 * row_pairs,
+        constant_bytes=index + kept_blocks * rows * columns + 16 * row_pairs,
         scratch_bytes=4 * words + fixed,
-        stored_weights=stored * rows * columns,
+        stored_weights=kept_blocks * rows * columns,
         passes=stream_passes(wanted, words),
     )
 
@@ -55,15 +53,13 @@ def stream_passes(wanted: int, words: int) -> int:
     return -(-(wanted - SPARE_WORDS) // max(words - SPARE_WORDS, 1))
 
 
-def _index_bytes(stored: int, block_rows: int, block_columns: int) -> int:
+def _index_bytes(kept: int, block_rows: int, block_columns: int) -> int:
     """Expected bytes of the index: a gap for each block; for each block row its distance and its number of blocks.
 
     A number n takes 1 + n // 15 digits of four bits. Gaps between blocks of density p are geometric: n >= 15 k with
     probability (1 - p)^(15 k).
     """
-    sparse = 1 - stored / (block_rows * block_columns)
-    longer = sparse**DIGIT
-    digits = stored * (1 + longer / (1 - longer) if longer < 1 else 1)
-    average_count = stored / block_rows - 1
-    digits += block_rows * (1 + average_count // DIGIT) + block_rows * (1 + block_rows / 2 / DIGIT)
+    longer = (1 - kept / (block_rows * block_columns)) ** DIGIT
+    digits = kept * (1 + longer / (1 - longer) if longer < 1 else 1)
+    digits += block_rows * (1 + kept / block_rows // DIGIT) + block_rows * (1 + block_rows / 2 / DIGIT)
     return round(digits / 2)

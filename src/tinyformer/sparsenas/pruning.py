@@ -106,8 +106,7 @@ def _layer_mask(weight: Tensor, sparsity: LayerSparsity, criterion: Criterion, g
 def _keep(scores: NDArray[np.float64], remove: int) -> NDArray[np.bool_]:
     """All but the ``remove`` blocks of least score; ``scores`` is (block rows, blocks of a row).
 
-    The best block of each block row goes last: outputs without weights are constants, and the encoding stores one block
-    a block row anyway.
+    The best block of each block row goes last, for outputs without weights are constants.
     """
     best = np.zeros(scores.shape, bool)
     best[np.arange(len(scores)), scores.argmax(axis=1)] = True
