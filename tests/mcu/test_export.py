@@ -13,7 +13,7 @@ from rich.console import Console
 from tests.mcu.test_simulator import LAYERS
 from tinyformer.config.mcu import McuConfig
 from tinyformer.mcu.simulator import Limits, SimulationResult, Simulator
-from tinyformer.mcu.simulator.export import process_status, render, to_json, to_speedscope
+from tinyformer.mcu.simulator.export import print_result, process_status, to_json, to_speedscope
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def result(build: Callable[..., Path], f746: McuConfig) -> SimulationResult:
 
 def test_tables_name_layers_functions_and_validation(result: SimulationResult) -> None:
     text = io.StringIO()
-    render(result, Console(file=text, width=200), profile=True)
+    print_result(result, Console(file=text, width=200), profile=True)
     for part in ("net_layer_1", "work", "calibrated", "data cache", f"{result.cycles:,} cycles", "sram miss"):
         assert part in text.getvalue()
 
@@ -53,5 +53,5 @@ def test_exit_statuses_tell_failures_apart(
     result = Simulator(f746, "functional").run(build("faults", f746), choice, Limits(instructions=50_000))
     assert process_status(result) == status
     text = io.StringIO()
-    render(result, Console(file=text, width=200))
+    print_result(result, Console(file=text, width=200))
     assert ("faults.c:" in text.getvalue()) == (status > 100)

@@ -3,6 +3,7 @@
 `Simulator` is the entry; the C++ core is under ``core/``, its rules are explained in ``docs/timing_model.md``.
 """
 
+from tinyformer.mcu.simulator.export import print_result, process_status, to_json, to_speedscope
 from tinyformer.mcu.simulator.result import (
     Cost,
     Fault,
@@ -24,4 +25,8 @@ __all__ = [
     "SimulationResult",
     "Simulator",
     "StopReason",
+    "print_result",
+    "process_status",
+    "to_json",
+    "to_speedscope",
 ]

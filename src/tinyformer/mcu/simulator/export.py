@@ -23,7 +23,7 @@ def process_status(result: SimulationResult) -> int:
     return _FAILURES.get(result.reason, 0)
 
 
-def render(result: SimulationResult, console: Console, *, profile: bool = False) -> None:
+def print_result(result: SimulationResult, console: Console, *, profile: bool = False) -> None:
     """Print a result.
 
     Args:

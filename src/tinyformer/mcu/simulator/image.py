@@ -75,7 +75,10 @@ def _line_in_unit(program, address: int) -> str | None:  # type: ignore[no-untyp
             continue
         if previous is not None and previous.address <= address < state.address:
             return f"{program['file_entry'][previous.file - first_file].name.decode()}:{previous.line}"
-        previous = None if state.end_sequence else state
+        if state.end_sequence:
+            previous = None
+        elif state.line != 0 or previous is None:  # line 0: code of no line in particular
+            previous = state
     return None
 
 
