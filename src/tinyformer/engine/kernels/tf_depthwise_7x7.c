@@ -4,6 +4,15 @@ static void multiply(const tf_depthwise_row *row) { tf_depthwise_tiles(7, 1, row
 
 static void multiply_stride_2(const tf_depthwise_row *row) { tf_depthwise_tiles(7, 2, row); }
 
+static void widen(const tf_depthwise_rows_params *p, uint32_t first, uint32_t count, uint32_t *out) {
+  tf_widen_filters(7, p, first, count, out);
+}
+
 void TF(depthwise_7x7)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  TF(depthwise_by_rows)(p, x, y, scratch, p->window.stride_x == 2 ? multiply_stride_2 : multiply);
+  const tf_depthwise_method method = {
+      .multiply = p->window.stride_x == 2 ? multiply_stride_2 : multiply,
+      .widen = widen,
+      .filter_words = TF_FILTER_WORDS(7),
+  };
+  TF(depthwise_by_rows)(p, x, y, scratch, &method);
 }

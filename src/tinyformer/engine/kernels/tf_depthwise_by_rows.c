@@ -2,28 +2,19 @@
 #include "tf_rows.h"
 
 typedef struct {
-  uint32_t *planes;       /* channel after channel */
-  uint32_t *filters;      /* channel after channel: bias, multiplier, then the filter's words */
-  int8_t *outside;        /* one cell's channels of padding */
-  int8_t *narrow;         /* four outputs' channels, where a row of outputs is shorter */
-  uint32_t line_words;    /* from one line of a plane to the next */
-  uint32_t plane_words;   /* from one plane to the next */
-  uint32_t step;          /* image rows from one line to the next: 1, or 2 where only every other one is needed */
-  uint32_t filter_words;  /* of a channel, bias and multiplier included */
+  uint32_t *planes;     /* channel after channel */
+  uint32_t *filters;    /* channel after channel */
+  int8_t *outside;      /* one cell's channels of padding */
+  int8_t *narrow;       /* four outputs' channels, where a row of outputs is shorter */
+  uint32_t line_words;  /* from one line of a plane to the next */
+  uint32_t plane_words; /* from one plane to the next */
+  uint32_t step;        /* image rows from one line to the next: 1 or 2 */
+  uint32_t extra_lines; /* beyond the one in which a window begins */
 } workspace;
 
-/* Filters of channels [first, first + count), widened. */
-static void widen_filters(const tf_depthwise_rows_params *p, const workspace *s, uint32_t first, uint32_t count) {
-  const uint32_t taps = s->filter_words - 2;
-  const int8_t *weights = p->weights + (size_t)first * taps * 2;
-  const int32_t *channel = p->channels + (size_t)first * 2;
-  const int32_t scale = 1 << p->weight_shift;
-  uint32_t *out = s->filters;
-  for (; count; count--) {
-    *out++ = (uint32_t)*channel++;
-    *out++ = (uint32_t)*channel++;
-    for (uint32_t i = 0; i < taps; i++, weights += 2) *out++ = tf_pack(weights[0] * scale, weights[1] * scale);
-  }
+/* Lines that `rows` rows of outputs need. */
+static uint32_t needed_lines(const workspace *s, uint32_t stride, uint32_t rows) {
+  return (rows - 1) * stride / s->step + s->extra_lines + 1;
 }
 
 /* One line of the planes of channels [first, first + count), from image rows `row` and row + 1. */
@@ -62,19 +53,22 @@ static void fill_sides(const tf_depthwise_rows_params *p, const workspace *s, ui
   }
 }
 
-/* A row of outputs of `count` channels; `y` is the first one's first output. */
-static void multiply_row(const tf_depthwise_rows_params *p, const workspace *s, const uint32_t *plane, uint32_t count,
-                         int8_t *y, tf_depthwise_row_function *multiply) {
+/* Row `index` of a band's outputs for `count` channels; `y` is the first one's first output. */
+static void multiply_row(const tf_depthwise_rows_params *p, const workspace *s, const tf_depthwise_method *method,
+                         uint32_t index, uint32_t count, int8_t *y) {
   const uint32_t channels = p->window.out_channels, width = p->window.out_width;
+  const uint32_t begin = index * p->window.stride_y, odd = begin % s->step;
   const uint32_t past = width % 4 ? width - 4 : width; /* where the last tile begins that overlaps the one before */
-  tf_depthwise_row row = {.plane = plane,
-                          .filter = s->filters,
+  const int32_t line_bytes = 4 * (int32_t)s->line_words;
+  tf_depthwise_row_function *multiply = odd ? method->multiply_odd : method->multiply;
+  tf_depthwise_row row = {.plane = s->planes + (begin / s->step + odd) * s->line_words,
+                          .filter = s->filters + (odd ? method->odd_filter : 0),
                           .y = y,
                           .stride = channels,
                           .zero_point = p->zero_point,
                           .count = count,
                           .plane_bytes = 4 * s->plane_words,
-                          .pair_bytes = 8 / s->step * s->line_words,
+                          .pair_bytes = odd ? -line_bytes : 2 / (int32_t)s->step * line_bytes,
                           .tiles = width / 4};
   if (width < 4) {
     row.y = s->narrow;
@@ -97,37 +91,33 @@ static void multiply_row(const tf_depthwise_rows_params *p, const workspace *s, 
 }
 
 void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch,
-                           tf_depthwise_row_function *multiply) {
+                           const tf_depthwise_method *method) {
   const tf_window *w = &p->window;
-  const uint32_t channels = w->out_channels, stride = w->stride_y, step = stride == 2 ? 2 : 1;
-  const uint32_t filter_pairs = (w->kernel_height + 1u) / 2, outputs = w->out_width < 4 ? 4 : w->out_width;
-  const uint32_t line_words = (outputs - 1) * stride + w->kernel_width;
-  const uint32_t lines = ((p->band_rows - 1u) * stride + 2 * (filter_pairs - 1)) / step + 1;
-  const uint32_t group = p->group_channels;
+  const uint32_t channels = w->out_channels, stride = w->stride_y, group = p->group_channels;
+  const uint32_t outputs = w->out_width < 4 ? 4 : w->out_width;
   workspace s = {.planes = (uint32_t *)scratch,
-                 .line_words = line_words,
-                 .plane_words = lines * line_words,
-                 .step = step,
-                 .filter_words = 2 + filter_pairs * w->kernel_width};
+                 .line_words = (outputs - 1) * stride + w->kernel_width,
+                 .step = stride == 2 || method->multiply_odd ? 2 : 1};
+  s.extra_lines = (w->kernel_height - 1u) / 2 * (2 / s.step);
+  s.plane_words = needed_lines(&s, stride, p->band_rows) * s.line_words;
   s.filters = s.planes + group * s.plane_words;
-  s.outside = (int8_t *)(s.filters + group * s.filter_words);
+  s.outside = (int8_t *)(s.filters + group * method->filter_words);
   s.narrow = s.outside + group;
   memset(s.outside, w->pad_value, group);
-  fill_sides(p, &s, group * lines);
+  fill_sides(p, &s, group * (s.plane_words / s.line_words));
 
   for (uint32_t first = 0; first < channels; first += group) {
     const uint32_t count = channels - first < group ? channels - first : group;
-    widen_filters(p, &s, first, count);
+    method->widen(p, first, count, s.filters);
     for (uint32_t band = 0; band < w->out_height; band += p->band_rows) {
       const uint32_t rows = w->out_height - band < p->band_rows ? w->out_height - band : p->band_rows;
       const int top = (int)(band * stride) - w->pad_top;
-      const uint32_t used = ((rows - 1) * stride + 2 * (filter_pairs - 1)) / step + 1;
-      for (uint32_t line = 0; line < used; line++) {
-        fill_line(p, &s, x, first, count, top + (int)(line * step), s.planes + line * line_words);
+      const uint32_t lines = needed_lines(&s, stride, rows);
+      for (uint32_t line = 0; line < lines; line++) {
+        fill_line(p, &s, x, first, count, top + (int)(line * s.step), s.planes + line * s.line_words);
       }
       for (uint32_t row = 0; row < rows; row++) {
-        multiply_row(p, &s, s.planes + row * stride / step * line_words, count,
-                     y + (size_t)(band + row) * w->out_width * channels + first, multiply);
+        multiply_row(p, &s, method, row, count, y + (size_t)(band + row) * w->out_width * channels + first);
       }
     }
   }

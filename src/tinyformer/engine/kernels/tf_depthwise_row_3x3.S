@@ -1,4 +1,4 @@
-/* tf_depthwise_row_3x3 for ARMv7E-M: tiles of four outputs in four accumulators, six products and one requantization an
+/* tf_depthwise_row_3x3_* for ARMv7E-M: tiles of four outputs in four accumulators, six products and one requantization an
  * output. The C twin, tf_depthwise_3x3.c, says what it computes. */
 #include "tf_name.h"
 #if TF_ARM_DSP
@@ -24,10 +24,10 @@
 #define ROW_PLANE_BYTES 24
 #define ROW_PAIR_BYTES 28
 #define ROW_TILES 32
-#define FILTER_BYTES 32
+#define FILTER_BYTES 56      /* of both parities */
 
-upper .req r0       /* words of filter rows 0 and 1 */
-lower .req r1       /* words of filter row 2, in their low halves */
+upper .req r0       /* words of two filter rows */
+lower .req r1       /* words of the third, in one half */
 out   .req r2
 p     .req r3
 q     .req r12
@@ -35,104 +35,105 @@ acc0  .req r4
 acc1  .req r5
 acc2  .req r6
 acc3  .req r7       /* the bias until output 3 begins */
-w0    .req r8       /* filter rows 0 and 1, columns 0 to 2 */
+w0    .req r8       /* two filter rows, columns 0 to 2 */
 w1    .req r9
 w2    .req r10
-third01 .req r11      /* filter row 2, columns 0 and 1, and 2 */
+third01 .req r11      /* the third, columns 0 and 1, and 2 */
 third2  .req lr
 
   .syntax unified
   .thumb
   .text
 
-  .macro tile_stride_1
+  /* `half` is b where the words of the third filter row hold it low, t where high. */
+  .macro tile_stride_1 half
     smlad acc0, p, w0, acc3
     ldr q, [lower]
-    smlabb acc0, q, third01, acc0
+    smla\half\()b acc0, q, third01, acc0
     ldr p, [upper, #4]
     smlad acc0, p, w1, acc0
     ldr q, [lower, #4]
     smlad acc1, p, w0, acc3
-    smlabt acc0, q, third01, acc0
+    smla\half\()t acc0, q, third01, acc0
     ldr p, [upper, #8]
-    smlabb acc1, q, third01, acc1
+    smla\half\()b acc1, q, third01, acc1
     smlad acc0, p, w2, acc0
     ldr q, [lower, #8]
     smlad acc1, p, w1, acc1
     smlad acc2, p, w0, acc3
     ldr p, [upper, #12]
-    smlabb acc0, q, third2, acc0
-    smlabt acc1, q, third01, acc1
-    smlabb acc2, q, third01, acc2
+    smla\half\()b acc0, q, third2, acc0
+    smla\half\()t acc1, q, third01, acc1
+    smla\half\()b acc2, q, third01, acc2
     ldr q, [lower, #12]
     smlad acc1, p, w2, acc1
     smlad acc2, p, w1, acc2
     smlad acc3, p, w0, acc3
     ldr p, [upper, #16]
-    smlabb acc1, q, third2, acc1
-    smlabt acc2, q, third01, acc2
-    smlabb acc3, q, third01, acc3
+    smla\half\()b acc1, q, third2, acc1
+    smla\half\()t acc2, q, third01, acc2
+    smla\half\()b acc3, q, third01, acc3
     ldr q, [lower, #16]
     smlad acc2, p, w2, acc2
     smlad acc3, p, w1, acc3
     ldr p, [upper, #20]
-    smlabb acc2, q, third2, acc2
-    smlabt acc3, q, third01, acc3
+    smla\half\()b acc2, q, third2, acc2
+    smla\half\()t acc3, q, third01, acc3
     ldr q, [lower, #20]
     smlad acc3, p, w2, acc3
     ldr p, [sp, #FRAME_MULTIPLIER]
-    smlabb acc3, q, third2, acc3
+    smla\half\()b acc3, q, third2, acc3
     ldr q, [sp, #FRAME_ZERO_POINT]
   .endm
 
-  .macro tile_stride_2
+  .macro tile_stride_2 half
     smlad acc0, p, w0, acc3
     ldr q, [lower]
-    smlabb acc0, q, third01, acc0
+    smla\half\()b acc0, q, third01, acc0
     ldr p, [upper, #4]
     smlad acc0, p, w1, acc0
     ldr q, [lower, #4]
-    smlabt acc0, q, third01, acc0
+    smla\half\()t acc0, q, third01, acc0
     ldr p, [upper, #8]
     smlad acc0, p, w2, acc0
     ldr q, [lower, #8]
     smlad acc1, p, w0, acc3
-    smlabb acc0, q, third2, acc0
+    smla\half\()b acc0, q, third2, acc0
     ldr p, [upper, #12]
-    smlabb acc1, q, third01, acc1
+    smla\half\()b acc1, q, third01, acc1
     ldr q, [lower, #12]
     smlad acc1, p, w1, acc1
     ldr p, [upper, #16]
-    smlabt acc1, q, third01, acc1
+    smla\half\()t acc1, q, third01, acc1
     ldr q, [lower, #16]
     smlad acc1, p, w2, acc1
     smlad acc2, p, w0, acc3
     ldr p, [upper, #20]
-    smlabb acc1, q, third2, acc1
-    smlabb acc2, q, third01, acc2
+    smla\half\()b acc1, q, third2, acc1
+    smla\half\()b acc2, q, third01, acc2
     ldr q, [lower, #20]
     smlad acc2, p, w1, acc2
     ldr p, [upper, #24]
-    smlabt acc2, q, third01, acc2
+    smla\half\()t acc2, q, third01, acc2
     ldr q, [lower, #24]
     smlad acc2, p, w2, acc2
     smlad acc3, p, w0, acc3
     ldr p, [upper, #28]
-    smlabb acc2, q, third2, acc2
-    smlabb acc3, q, third01, acc3
+    smla\half\()b acc2, q, third2, acc2
+    smla\half\()b acc3, q, third01, acc3
     ldr q, [lower, #28]
     smlad acc3, p, w1, acc3
     ldr p, [upper, #32]
-    smlabt acc3, q, third01, acc3
+    smla\half\()t acc3, q, third01, acc3
     ldr q, [lower, #32]
     smlad acc3, p, w2, acc3
     ldr p, [sp, #FRAME_MULTIPLIER]
-    smlabb acc3, q, third2, acc3
+    smla\half\()b acc3, q, third2, acc3
     ldr q, [sp, #FRAME_ZERO_POINT]
   .endm
 
-  /* Rows of outputs of `count` channels; `tile` is the macro, `bytes` what its inputs advance by. */
-  .macro define_kernel name, tile, bytes
+  /* Rows of outputs of `count` channels; `tile` is the macro with its half, `bytes` what its inputs advance by. */
+  .macro define_kernel name, tile, half, bytes
   .global \name
   .type \name, %function
   .thumb_func
@@ -163,29 +164,21 @@ third2  .req lr
   add lower, upper, r5
   movs r12, #\bytes
   mla r6, r6, r12, upper
-  ldr r12, [r3, #4]             /* multiplier */
   add r7, r7, upper
   str r6, [sp, #FRAME_END]
   str r7, [sp, #FRAME_PLANE]
-  str r12, [sp, #FRAME_MULTIPLIER]
-  ldr acc3, [r3]                /* bias */
-  ldr w0, [r3, #8]
-  ldr w1, [r3, #12]
-  str acc3, [sp, #FRAME_BIAS]
-  ldr w2, [r3, #16]
-  ldr third01, [r3, #20]
-  ldr r4, [r3, #24]
-  ldr third2, [r3, #28]
+  ldm r3, {r6, acc3, w0, w1, w2, third01, third2}
   adds r3, #FILTER_BYTES
   ldr out, [sp, #FRAME_Y]
-  pkhbt third01, third01, r4, lsl #16
+  str r6, [sp, #FRAME_MULTIPLIER]
+  str acc3, [sp, #FRAME_BIAS]
   str r3, [sp, #FRAME_FILTER]
   adds r4, out, #1
   ldr p, [upper]
   str r4, [sp, #FRAME_Y]
   .p2align 3
 2:
-  \tile
+  \tile \half
   smmlar acc0, acc0, p, q
   adds upper, #\bytes
   smmlar acc1, acc1, p, q
@@ -217,7 +210,8 @@ third2  .req lr
   .size \name, . - \name
   .endm
 
-  define_kernel TF(depthwise_row_3x3), tile_stride_1, 16
-  define_kernel TF(depthwise_row_3x3_stride_2), tile_stride_2, 32
+  define_kernel TF(depthwise_row_3x3_even), tile_stride_1, b, 16
+  define_kernel TF(depthwise_row_3x3_odd), tile_stride_1, t, 16
+  define_kernel TF(depthwise_row_3x3_stride_2), tile_stride_2, b, 32
 
 #endif

@@ -6,6 +6,8 @@
 #ifndef TF_DEPTHWISE_ROWS_H
 #define TF_DEPTHWISE_ROWS_H
 
+#include <stddef.h>
+
 #include "tf_kernels.h"
 #include "tf_requantize.h"
 #include "tf_simd.h"
@@ -13,25 +15,36 @@
 /* One row of outputs of `count` channels. The assembly knows the offsets of the members. */
 typedef struct {
   const uint32_t *plane;  /* upper left word of the first channel's first window */
-  const uint32_t *filter; /* per channel: bias, multiplier, then the filter's words, pair after pair of its rows */
+  const uint32_t *filter; /* of the first channel */
   int8_t *y;
   uint32_t stride;        /* bytes from an output to its right neighbour */
   int32_t zero_point;
   uint32_t count;         /* channels, at least 1 */
   uint32_t plane_bytes;   /* from one channel's plane to the next */
-  uint32_t pair_bytes;    /* from the words of one pair of filter rows to those of the next */
+  int32_t pair_bytes;     /* from the words of one pair of filter rows to those of the next */
   uint32_t tiles;         /* of four outputs, at least 1 */
 } tf_depthwise_row;
 
 typedef void tf_depthwise_row_function(const tf_depthwise_row *row);
 
-/* 3 x 3, horizontal stride 1 and 2. Results are clamped to int8 only. */
-void TF(depthwise_row_3x3)(const tf_depthwise_row *row);
+/* 3 x 3: even and odd rows of horizontal stride 1, and stride 2 (tf_depthwise_3x3.c). Results are clamped to int8 only. */
+void TF(depthwise_row_3x3_even)(const tf_depthwise_row *row);
+void TF(depthwise_row_3x3_odd)(const tf_depthwise_row *row);
 void TF(depthwise_row_3x3_stride_2)(const tf_depthwise_row *row);
 
-/* The kernels of all sizes, with the function that multiplies. */
+/* How a size of filter is run. */
+typedef struct {
+  tf_depthwise_row_function *multiply;
+  /* With stride 1, lines for every other image row suffice if odd rows of outputs have a function of their own: it finds the
+   * line below the one its windows begin in, and the former `pair_bytes` from there. Else NULL. */
+  tf_depthwise_row_function *multiply_odd;
+  void (*widen)(const tf_depthwise_rows_params *p, uint32_t first, uint32_t count, uint32_t *out);
+  uint32_t filter_words; /* that `widen` writes for a channel */
+  uint32_t odd_filter;   /* where in them multiply_odd begins */
+} tf_depthwise_method;
+
 void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch,
-                           tf_depthwise_row_function *multiply);
+                           const tf_depthwise_method *method);
 
 /* One line of the planes of 4 * quads channels. The assembly knows the offsets of the members. */
 typedef struct {
@@ -51,6 +64,20 @@ static inline void tf_store_pairs(uint32_t *out, uint32_t plane_words, uint32_t 
   out[plane_words] = tf_odd(first);
   out[2 * plane_words] = tf_even(second);
   out[3 * plane_words] = tf_odd(second);
+}
+
+/* Filters for tf_depthwise_tiles: per channel bias, multiplier, then the words of each pair of filter rows. */
+#define TF_FILTER_WORDS(size) (2 + ((size) + 1) / 2 * (size))
+static inline void tf_widen_filters(uint32_t size, const tf_depthwise_rows_params *p, uint32_t first, uint32_t count,
+                                    uint32_t *out) {
+  const uint32_t taps = TF_FILTER_WORDS(size) - 2;
+  const int8_t *weights = p->weights + (size_t)first * taps * 2;
+  const int32_t *channel = p->channels + (size_t)first * 2, scale = 1 << p->weight_shift;
+  for (; count; count--) {
+    *out++ = (uint32_t)*channel++;
+    *out++ = (uint32_t)*channel++;
+    for (uint32_t i = 0; i < taps; i++, weights += 2) *out++ = tf_pack(weights[0] * scale, weights[1] * scale);
+  }
 }
 
 /* The word of column `i` of four windows, times the weights that it meets. */
@@ -86,7 +113,7 @@ TF_INLINE void tf_depthwise_pair(int size, int stride, int pair, const uint32_t 
 
 /* `size` and `stride` are constants wherever this is inlined. */
 TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *row) {
-  const uint32_t *plane = row->plane, *filter = row->filter, pair_words = row->pair_bytes / 4;
+  const uint32_t *plane = row->plane, *filter = row->filter, pair_words = (uint32_t)row->pair_bytes / 4;
   int8_t *first = row->y;
   for (uint32_t count = row->count; count; count--, first++) {
     const uint32_t *line = plane, *weights = filter + 2;
@@ -103,7 +130,7 @@ TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *
       }
     }
     plane += row->plane_bytes / 4;
-    filter += 2 + (size + 1) / 2 * size;
+    filter += TF_FILTER_WORDS(size);
   }
 }
 

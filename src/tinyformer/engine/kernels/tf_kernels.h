@@ -110,8 +110,11 @@ void TF(depthwise)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *sc
 
 /* Depthwise convolutions without dilation, fast: stride 1 or 2, the same in both directions. `group_channels` (a multiple of 4) channels of the image are widened at a time, for `band_rows` output rows.
  * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
- * Scratch, with pairs = ceil(kernel_height / 2), lines = ((band_rows - 1) * stride + 2 * pairs - 2) / stride + 1 and
- * line = (max(out_width, 4) - 1) * stride + kernel_width: group_channels * (4 * lines * line + 8 + 4 * pairs * kernel_width + 5). */
+ * Scratch: group_channels * (4 * lines * line + 4 * words + 5), where line = (max(out_width, 4) - 1) * stride + kernel_width and,
+ * with pairs = ceil(kernel_height / 2),
+ *    lines = floor((band_rows - 1) / 2) + 2, words = 14                                  3 x 3, stride 1
+ *    lines = band_rows + pairs - 1,          words = 14 (3 x 3) or 2 + pairs * kernel_width    stride 2
+ *    lines = band_rows + 2 * pairs - 2,      words = 2 + pairs * kernel_width               other sizes, stride 1 */
 typedef struct {
   tf_window window;
   uint16_t group_channels, band_rows;
@@ -175,10 +178,10 @@ typedef struct {
 } tf_lut_params;
 void TF(lut)(const tf_lut_params *p, const int8_t *x, int8_t *y, void *scratch);
 
-/* Softmax of `rows` rows of `columns` elements. Works in place. Scratch: 4 * columns bytes. */
+/* Softmax of `rows` rows of `columns` elements. Works in place. Scratch: 4 * (columns + 4) bytes. */
 typedef struct {
   uint32_t rows, columns;
-  const uint32_t *exponentials; /* 256 entries, falling: E[d] = 2^p exp(-scale d) */
+  const uint32_t *exponentials; /* 256 entries, rising: 2^p exp(-scale d) at 255 - d */
   uint32_t numerator;
   uint8_t sum_shift;
   int16_t zero_point;

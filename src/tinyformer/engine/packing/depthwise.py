@@ -46,9 +46,13 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     out_height, out_width = y.shape[1:3]
     line = (max(out_width, 4) - 1) * stride + width
 
+    words = 14 if width == 3 else 2 + pairs * width
+
     def scratch(group: int, band: int) -> int:
-        lines = ((band - 1) * stride + 2 * pairs - 2) // stride + 1
-        return group * (4 * lines * line + 8 + 4 * pairs * width + 5)
+        # With stride 2, and for filters of 3 x 3, planes have a line for every other row only.
+        step = 2 if stride == 2 or width == 3 else 1
+        lines = (band - 1) * stride // step + (pairs - 1) * 2 // step + 1
+        return group * (4 * lines * line + 4 * words + 5)
 
     whole = -(-channels // 4) * 4
     fitting = [
@@ -63,13 +67,13 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     band = -(-out_height // -(-out_height // band))  # as many bands, of equal size
     padded = np.zeros((2 * pairs, width, channels), np.int8)
     padded[:height] = op.weights
-    words = padded.reshape(pairs, 2, width, channels).transpose(3, 0, 2, 1)
+    stored = padded.reshape(pairs, 2, width, channels).transpose(3, 0, 2, 1)
     r = op.requantization
     multipliers = np.broadcast_to(r.multipliers, channels)
     fields: dict[str, FieldValue] = {
         **window_fields(op, (height, width), x, y),
         "group_channels": group, "band_rows": band,
-        "weights": Constant(np.ascontiguousarray(words).reshape(-1)),
+        "weights": Constant(np.ascontiguousarray(stored).reshape(-1)),
         "channels": Constant(np.stack([op.bias << r.shift, multipliers], axis=1).astype(np.int32).reshape(-1)),
         "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
