@@ -8,12 +8,16 @@
 #define FRAME_BIAS 8
 #define FRAME_STRIDE 12
 #define FRAME_END 16
+/* Loaded together where a channel begins. */
+#define FRAME_CHANNEL 20
 #define FRAME_PLANE 20
-#define FRAME_FILTER 24
+#define FRAME_PAIR_BYTES 24
 #define FRAME_Y 28
-#define FRAME_ARGUMENTS 32
-#define FRAME_COUNT 36
-#define FRAME_BYTES 44
+#define FRAME_FILTER 32
+#define FRAME_ROW_BYTES 36
+#define FRAME_PLANE_BYTES 40
+#define FRAME_COUNT 44
+#define FRAME_BYTES 52
 /* Members of tf_depthwise_row. */
 #define ROW_PLANE 0
 #define ROW_FILTER 4
@@ -141,41 +145,37 @@ third2  .req lr
 \name:
   push {r4-r11, lr}
   sub sp, #FRAME_BYTES
-  str r0, [sp, #FRAME_ARGUMENTS]
   ldr r1, [r0, #ROW_PLANE]
-  ldr r2, [r0, #ROW_FILTER]
+  ldr r2, [r0, #ROW_PAIR_BYTES]
   ldr r3, [r0, #ROW_Y]
-  ldr r4, [r0, #ROW_STRIDE]
-  ldr r5, [r0, #ROW_ZERO_POINT]
-  ldr r6, [r0, #ROW_COUNT]
-  str r1, [sp, #FRAME_PLANE]
-  str r2, [sp, #FRAME_FILTER]
-  str r3, [sp, #FRAME_Y]
-  str r4, [sp, #FRAME_STRIDE]
-  str r5, [sp, #FRAME_ZERO_POINT]
-  str r6, [sp, #FRAME_COUNT]
-1:
-  ldr r4, [sp, #FRAME_ARGUMENTS]
-  ldr r3, [sp, #FRAME_FILTER]
-  ldr upper, [sp, #FRAME_PLANE]
-  ldr r5, [r4, #ROW_PAIR_BYTES]
-  ldr r6, [r4, #ROW_TILES]
-  ldr r7, [r4, #ROW_PLANE_BYTES]
-  add lower, upper, r5
+  ldr r4, [r0, #ROW_FILTER]
+  ldr r5, [r0, #ROW_TILES]
+  ldr r6, [r0, #ROW_PLANE_BYTES]
+  ldr r7, [r0, #ROW_COUNT]
+  ldr r8, [r0, #ROW_STRIDE]
+  ldr r9, [r0, #ROW_ZERO_POINT]
   movs r12, #\bytes
-  mla r6, r6, r12, upper
-  add r7, r7, upper
-  str r6, [sp, #FRAME_END]
-  str r7, [sp, #FRAME_PLANE]
+  mul r5, r5, r12
+  add r10, sp, #FRAME_CHANNEL
+  stm r10, {r1-r7}
+  str r8, [sp, #FRAME_STRIDE]
+  str r9, [sp, #FRAME_ZERO_POINT]
+1:
+  add r12, sp, #FRAME_CHANNEL
+  ldm r12, {upper, lower, out, r3, r4, r5}
+  add lower, upper, lower
+  add r4, upper, r4
+  add r5, upper, r5
+  str r4, [sp, #FRAME_END]
+  adds r4, out, #1
+  str r5, [sp, #FRAME_PLANE]
+  str r4, [sp, #FRAME_Y]
   ldm r3, {r6, acc3, w0, w1, w2, third01, third2}
   adds r3, #FILTER_BYTES
-  ldr out, [sp, #FRAME_Y]
   str r6, [sp, #FRAME_MULTIPLIER]
-  str acc3, [sp, #FRAME_BIAS]
   str r3, [sp, #FRAME_FILTER]
-  adds r4, out, #1
   ldr p, [upper]
-  str r4, [sp, #FRAME_Y]
+  str acc3, [sp, #FRAME_BIAS]
   .p2align 3
 2:
   \tile \half
@@ -190,14 +190,14 @@ third2  .req lr
   ldr p, [sp, #FRAME_STRIDE]
   ldr q, [sp, #FRAME_END]
   ssat acc2, #8, acc2
-  strb acc0, [out]
-  ssat acc3, #8, acc3
-  strb acc1, [out, p]
-  add out, out, p, lsl #1
   cmp upper, q
-  strb acc2, [out]
-  strb acc3, [out, p]
-  add out, out, p, lsl #1
+  ssat acc3, #8, acc3
+  strb acc0, [out]
+  add q, out, p, lsl #1
+  strb acc1, [out, p]
+  add out, out, p, lsl #2
+  strb acc2, [q]
+  strb acc3, [q, p]
   ldr acc3, [sp, #FRAME_BIAS]
   ldr p, [upper]
   bne 2b

@@ -20,6 +20,35 @@ left     .req r12
   .syntax unified
   .thumb
   .text
+  .macro two_quads
+    ldr r4, [above], #4
+    ldr r5, [below], #4
+    ldr r8, [above], #4
+    ldr r9, [below], #4
+    pkhbt r6, r4, r5, lsl #16   /* channels 0 and 1 of both rows */
+    pkhtb r7, r5, r4, asr #16   /* channels 2 and 3 */
+    sxtb16 r4, r6
+    sxtb16 r6, r6, ror #8
+    str r4, [out]
+    sxtb16 r4, r7
+    str r6, [out, plane]
+    sxtb16 r7, r7, ror #8
+    str r4, [out, plane_x2]
+    pkhbt r6, r8, r9, lsl #16
+    str r7, [out, plane_x3]
+    pkhtb r7, r9, r8, asr #16
+    add out, out, plane, lsl #2
+    sxtb16 r4, r6
+    sxtb16 r6, r6, ror #8
+    str r4, [out]
+    sxtb16 r4, r7
+    str r6, [out, plane]
+    sxtb16 r7, r7, ror #8
+    str r4, [out, plane_x2]
+    str r7, [out, plane_x3]
+    add out, out, plane, lsl #2
+  .endm
+
   .global TF(widen_pairs)
   .type TF(widen_pairs), %function
   .thumb_func
@@ -40,40 +69,24 @@ TF(widen_pairs):
   add plane_x3, plane, plane_x2
 1:
   ldr left, [sp, #FRAME_QUADS]
-  subs left, #2
+  subs left, #8
   blo 3f
   .p2align 3
 2:
-  ldr r4, [above], #4
-  ldr r5, [below], #4
-  ldr r8, [above], #4
-  ldr r9, [below], #4
-  pkhbt r6, r4, r5, lsl #16     /* channels 0 and 1 of both rows */
-  pkhtb r7, r5, r4, asr #16     /* channels 2 and 3 */
-  sxtb16 r4, r6
-  sxtb16 r6, r6, ror #8
-  str r4, [out]
-  sxtb16 r4, r7
-  str r6, [out, plane]
-  sxtb16 r7, r7, ror #8
-  str r4, [out, plane_x2]
-  pkhbt r6, r8, r9, lsl #16
-  str r7, [out, plane_x3]
-  pkhtb r7, r9, r8, asr #16
-  add out, out, plane, lsl #2
-  sxtb16 r4, r6
-  subs left, #2
-  sxtb16 r6, r6, ror #8
-  str r4, [out]
-  sxtb16 r4, r7
-  str r6, [out, plane]
-  sxtb16 r7, r7, ror #8
-  str r4, [out, plane_x2]
-  str r7, [out, plane_x3]
-  add out, out, plane, lsl #2
+  .rept 4
+    two_quads
+  .endr
+  subs left, #8
   bhs 2b
 3:
-  adds left, #1                 /* -1 or -2 are left: one quad or none */
+  adds left, #6                 /* -6 .. -1: two quads or more are left at 0 .. 5 */
+  bmi 6f
+5:
+  two_quads
+  subs left, #2
+  bpl 5b
+6:
+  adds left, #1                 /* one quad is left at 0, none at -1 */
   bne 4f
   ldr r4, [above], #4
   ldr r5, [below], #4
