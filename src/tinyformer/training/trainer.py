@@ -40,8 +40,7 @@ def build_trainer(
     It validates every ``validate_every`` epochs and after the last one. ``gradient_clip`` bounds the L2 norm of all
     gradients together (0: no bound). Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # no banner about the hardware
-    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
+    _silence_lightning()
     bar: list[pl.Callback] = [RichProgressBar(leave=False)] if config.progress_bar else []
     try:
         return pl.Trainer(
@@ -66,6 +65,13 @@ def build_trainer(
         )
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise TinyFormerError(f"The section trainer asks for what this machine cannot do: {error}") from error
+
+
+def _silence_lightning() -> None:
+    """Without the banner about the hardware, and warnings about what is taken care of or not ours."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", message="You're resuming from a checkpoint that ended before the epoch ended")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.* is deprecated")  # Lightning's use of torch
 
 
 @contextmanager
