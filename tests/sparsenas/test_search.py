@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,6 +200,57 @@ def test_process_pool_agrees_with_this_process(evaluator, config):
     genomes = [variation.sample(rng) for _ in range(4)]
     with SerialPool(evaluator) as serial, ProcessPool(evaluator, 2) as processes:
         assert list(processes.accuracies(genomes)) == list(serial.accuracies(genomes))
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        textwrap.dedent(
+            """
+            import os, time
+            import numpy as np
+            from tests.sparsenas.conftest import SUPERNET
+            from tinyformer.config.sparsenas import SparseNasConfig
+            from tinyformer.config.sparsity import SparsityConfig
+            from tinyformer.data.splits import Split
+            from tinyformer.nets.supernet import Supernet
+            from tinyformer.sparsenas.evaluator import Evaluator
+            from tinyformer.sparsenas.pool import ProcessPool
+            from tinyformer.sparsenas.variation import Variation
+
+            if __name__ == "__main__":
+                split = Split(np.zeros((8, 8, 8, 1), np.uint8), np.zeros(8, np.int64))
+                weights = Supernet(SUPERNET).state_dict()
+                evaluator = Evaluator(SUPERNET, weights, split, split, SparseNasConfig(), "l2")
+                genomes = Variation(SUPERNET, SparsityConfig(), require_transformer=True).smallest()
+                pool = ProcessPool(evaluator, 1)
+                print(*pool.accuracies(genomes), flush=True)
+                print(*pool._executor._processes, flush=True)
+                time.sleep(100)
+            """
+        )
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    process.stdout.readline()
+    workers = [int(pid) for pid in process.stdout.readline().split()]
+    assert workers and all(Path(f"/proc/{pid}").exists() for pid in workers)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 20
+    while any(_running(pid) for pid in workers) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(_running(pid) for pid in workers)
+
+
+def _running(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_ray_is_named_when_it_is_not_installed(evaluator, config, monkeypatch):

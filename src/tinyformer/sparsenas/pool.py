@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -138,6 +139,15 @@ _evaluator: Evaluator | None = None
 def _start_worker(evaluator: Evaluator) -> None:
     global _evaluator  # noqa: PLW0603 - what a process pool's initializer is for
     _evaluator = evaluator
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker waits for work on a pipe that it holds open itself, and so would outlive a parent that is killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _evaluate(genome: Genome) -> float:
