@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tinyformer.ir.lowering.builder import Builder, Value
-from tinyformer.ir.lowering.layout import Positions
+from tinyformer.ir.lowering.layout import Positions, in_order, transpositions
 from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.problems import UnsupportedError
 
@@ -21,6 +21,10 @@ def lower_view(builder: Builder, node: Node) -> Value:
     """The same storage, seen differently; a change of scale costs a table."""
     x = builder.values[node.inputs[0]]
     y = Value(x.tensor, view_positions(builder.network, node, x.positions))
+    if transpositions(y.positions) is None:  # reshaped across an earlier transposition once too often: move data now
+        order = tuple(range(len(x.shape)))
+        x = Value(builder.stored(x, order), in_order(x.shape, order))
+        y = Value(x.tensor, view_positions(builder.network, node, x.positions))
     return builder.requantized(y, builder.quantization(node.output), node.output)
 
 
