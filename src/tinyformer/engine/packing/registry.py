@@ -12,16 +12,7 @@ from tinyformer.ir.graph import Op, Tensor
 KERNEL_DIRECTORY = Path(__file__).parent.parent / "kernels"
 """Where the C sources lie."""
 
-HEADERS = (
-    "tf_prefix.h",
-    "tf_name.h",
-    "tf_kernels.h",
-    "tf_requantize.h",
-    "tf_simd.h",
-    "tf_rows.h",
-    "tf_sparse_index.h",
-    "tf_depthwise_rows.h",
-)
+HEADERS = tuple(sorted(path.name for path in KERNEL_DIRECTORY.glob("*.h")))
 """Headers that go with any kernel; ``tf_kernels.h`` is the one a caller includes."""
 
 KERNELS: tuple[Kernel, ...] = (
