@@ -25,9 +25,9 @@ def test_figures_add_up(package: Path, model: CompiledModel, mcu: McuConfig, tmp
     assert metrics.arena_bytes == model.plan.arena_bytes
     assert 100 < metrics.stack_bytes < EngineConfig().stack_bytes
     assert model.report["constants_bytes"] < metrics.constants_bytes < model.report["constants_bytes"] * 1.3
-    assert sum(layer["flash_bytes"] for layer in metrics.layers) == pytest.approx(metrics.constants_bytes, rel=0.03)
-    assert sum(layer["cycles"] for layer in metrics.layers) == pytest.approx(metrics.cycles, rel=0.01)
-    assert all(layer["cycles"] > 0 for layer in metrics.layers)
+    assert sum(layer.flash_bytes for layer in metrics.layers) == pytest.approx(metrics.constants_bytes, rel=0.03)
+    assert sum(layer.cycles for layer in metrics.layers) == pytest.approx(metrics.cycles, rel=0.01)
+    assert all(layer.cycles > 0 for layer in metrics.layers)
     assert metrics.latency_ms == pytest.approx(metrics.cycles / 216e3)
     assert "calibrated" in metrics.cycles_source
     assert metrics.kernels_bytes < 24 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,29 @@ from tinyformer.engine.firmware import FirmwareRun, build_firmware, run_firmware
 from tinyformer.engine.package_files import open_package
 from tinyformer.engine.selection import flash_budget, sram_budget
 from tinyformer.errors import TinyFormerError
+
+
+@dataclass(frozen=True)
+class LayerMetrics:
+    """One layer of the compiled model; the names are those of ``report.json``."""
+
+    index: int
+    name: str
+    operator: str
+    kernel: str
+    encoding: str
+    inputs: list[list[int]]
+    output: list[int]
+    macs: int
+    macs_executed: int
+    zero_fraction: float
+    constants_bytes: int
+    scratch_bytes: int
+    flash_bytes: int
+    """Constants and parameters, without the kernels, which layers share."""
+
+    cycles: float
+    """Of one inference."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +68,7 @@ class ModelMetrics:
     cycles_source: str
     """How the cycles were obtained, for whoever quotes them."""
 
-    layers: list[dict[str, Any]]
-    """The rows of :func:`layer_rows`."""
+    layers: list[LayerMetrics]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
@@ -75,23 +97,19 @@ def measure(elf: Path, mcu: McuConfig, run: FirmwareRun, *, directory: Path) -> 
         cycles=round(run.cycles, 1),
         latency_ms=mcu.milliseconds(run.cycles),
         cycles_source=f"simulated {mcu.name}, {mcu.validation} cycle model" if timed else "not measured",
-        layers=layer_rows(directory, sizes, run),
+        layers=_layers(report, sizes, run),
     )
 
 
-def layer_rows(directory: Path, sizes: FirmwareSizes, run: FirmwareRun) -> list[dict[str, Any]]:
-    """The layers of ``report.json`` with what was measured of each.
-
-    ``flash_bytes`` are its constants and parameters, without the kernels, which layers share; ``cycles`` are those of
-    one inference.
-    """
+def _layers(report: dict[str, Any], sizes: FirmwareSizes, run: FirmwareRun) -> list[LayerMetrics]:
+    known = {field.name for field in fields(LayerMetrics)}
     return [
-        {
-            **layer,
-            "flash_bytes": sizes.layers.get(layer["index"], 0),
-            "cycles": round(run.layer_cycles.get(layer["index"], 0.0), 1),
-        }
-        for layer in open_package(directory).report["layers"]
+        LayerMetrics(
+            **{key: value for key, value in layer.items() if key in known - {"flash_bytes", "cycles"}},
+            flash_bytes=sizes.layers.get(layer["index"], 0),
+            cycles=round(run.layer_cycles.get(layer["index"], 0.0), 1),
+        )
+        for layer in report["layers"]
     ]
 
 
@@ -107,8 +125,8 @@ def with_measurements(model: CompiledModel, mcu: McuConfig, images: int = 2) -> 
         directory = model.write(Path(scratch) / model.name)
         elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
         metrics = measure(elf, mcu, run_firmware(elf, mcu, values, directory=directory), directory=directory)
-    measured = {key: value for key, value in metrics.to_dict().items() if key != "layers"}
-    return replace(model, report={**model.report, "layers": metrics.layers, "measured": measured})
+    measured = metrics.to_dict()
+    return replace(model, report={**model.report, "layers": measured.pop("layers"), "measured": measured})
 
 
 def check_budgets(metrics: ModelMetrics, mcu: McuConfig, config: EngineConfig) -> None:
