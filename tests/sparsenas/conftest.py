@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tinyformer.config.sparsenas import SparseNasConfig
+from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.data.splits import Split
 from tinyformer.engine.estimator import Cost
 from tinyformer.nets.plan_counts import total_blocks, zero_blocks
@@ -93,4 +94,4 @@ def config() -> SparseNasConfig:
 def evaluator(supernet_spec: SupernetSpec, split: Split, config: SparseNasConfig) -> Evaluator:
     torch.manual_seed(0)
     weights = Supernet(supernet_spec).state_dict()
-    return Evaluator(supernet_spec, weights, split, split, config, "normalized")
+    return Evaluator(supernet_spec, weights, split, split, config, SparsityConfig())

@@ -186,12 +186,11 @@ def test_evaluation_is_deterministic_and_depends_on_the_plan(evaluator, config):
 
 
 @pytest.mark.parametrize("criterion", ["l2", "taylor"])
-def test_adaptation_keeps_the_pruned_network_learning(evaluator, config, criterion):
+def test_recovery_keeps_the_pruned_network_learning(evaluator, criterion):
     (genome, *_) = Variation(SUPERNET, SPARSITY, require_transformer=True).smallest()
-    longer = config.model_copy(update={"adaptation_steps": 30, "adaptation_lr": 0.05})
-    adapted = replace(evaluator, config=longer, criterion=criterion)
-    assert adapted.accuracy(genome) > max(0.5, evaluator.accuracy(genome))
-    assert adapted.key(genome) != evaluator.key(genome)
+    recovering = replace(evaluator, sparsity=SparsityConfig(recovery_steps=30, recovery_lr=0.05, criterion=criterion))
+    assert recovering.accuracy(genome) > max(0.5, evaluator.accuracy(genome))
+    assert recovering.key(genome) != evaluator.key(genome)
 
 
 def test_process_pool_agrees_with_this_process(evaluator, config):
@@ -222,7 +221,7 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
             if __name__ == "__main__":
                 split = Split(np.zeros((8, 8, 8, 1), np.uint8), np.zeros(8, np.int64))
                 weights = Supernet(SUPERNET).state_dict()
-                evaluator = Evaluator(SUPERNET, weights, split, split, SparseNasConfig(), "l2")
+                evaluator = Evaluator(SUPERNET, weights, split, split, SparseNasConfig(), SparsityConfig())
                 genomes = Variation(SUPERNET, SparsityConfig(), require_transformer=True).smallest()
                 pool = ProcessPool(evaluator, 1)
                 print(*pool.accuracies(genomes), flush=True)

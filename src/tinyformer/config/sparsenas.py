@@ -55,16 +55,10 @@ class SparseNasConfig(Section):
     """Validation images of an evaluation (the first ones of the split); null: all of them."""
 
     batch_size: int = Field(default=128, ge=1)
-    """Images of a batch, in recalibration, adaptation and evaluation."""
+    """Images of a batch, in recalibration, recovery and evaluation."""
 
     recalibration_batches: int = Field(default=4, ge=1)
     """Training batches from which BatchNorm statistics are recomputed before every evaluation."""
-
-    adaptation_steps: int = Field(default=0, ge=0)
-    """Masked training steps a pruned candidate takes before recalibration; a few rank it by what it can recover."""
-
-    adaptation_lr: float = Field(default=0.01, gt=0)
-    """Learning rate of these steps (SGD with momentum 0.9)."""
 
     pool: Literal["local", "ray"] = "local"
     """Where candidates are evaluated: processes of this machine, or a Ray cluster (extra ``cluster``)."""

@@ -33,6 +33,12 @@ class SparsityConfig(Section):
     """What makes a block worth keeping: its L2 norm; that norm after every output row was scaled to one (what a
     following BatchNorm sees); or the squared first-order change of the loss when it goes (weight times gradient)."""
 
+    recovery_steps: int = Field(default=0, ge=0)
+    """Masked training steps that SparseNAS grants a pruned candidate, so that it is ranked by what it can recover."""
+
+    recovery_lr: float = Field(default=0.01, gt=0)
+    """Learning rate of these steps (SGD with Nesterov momentum 0.9)."""
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.ratios) != sorted(set(self.ratios)):

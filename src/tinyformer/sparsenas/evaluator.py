@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tinyformer.config.sparsenas import SparseNasConfig
-from tinyformer.config.sparsity import Criterion
+from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import Split, Splits
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
@@ -32,7 +32,7 @@ _REVISION = 1
 class Evaluator:
     """Everything an evaluation depends on; travels to worker processes.
 
-    Training images serve BatchNorm, adaptation and the taylor criterion; accuracy is measured on validation images, and
+    Training images serve BatchNorm, recovery and the taylor criterion; accuracy is measured on validation images, and
     the test split is never here.
     """
 
@@ -41,7 +41,7 @@ class Evaluator:
     train: Split
     val: Split
     config: SparseNasConfig
-    criterion: Criterion
+    sparsity: SparsityConfig
 
     @staticmethod
     def of(
@@ -50,16 +50,16 @@ class Evaluator:
         splits: Splits,
         *,
         config: SparseNasConfig,
-        criterion: Criterion,
+        sparsity: SparsityConfig,
         seed: int,
     ) -> Evaluator:
         """An evaluator that holds the images it needs and no others."""
-        batches = max(config.recalibration_batches, config.adaptation_steps)
+        batches = max(config.recalibration_batches, sparsity.recovery_steps)
         order = np.random.default_rng(seed).permutation(len(splits.train.labels))[: batches * config.batch_size]
         train = Split(splits.train.images[order], splits.train.labels[order])
         count = config.evaluation_images
         val = Split(splits.val.images[:count], splits.val.labels[:count])
-        return Evaluator(supernet_spec, dict(weights), train, val, config, criterion)
+        return Evaluator(supernet_spec, dict(weights), train, val, config, sparsity)
 
     def key(self, genome: Genome) -> str:
         """What the evaluation of ``genome`` is stored under: a hash of it and of all that its accuracy depends on."""
@@ -94,9 +94,9 @@ class Evaluator:
             ),
             "batch_size": config.batch_size,
             "recalibration_batches": config.recalibration_batches,
-            "adaptation_steps": config.adaptation_steps,
-            "adaptation_lr": config.adaptation_lr if config.adaptation_steps else None,
-            "criterion": self.criterion,
+            "criterion": self.sparsity.criterion,
+            "recovery_steps": self.sparsity.recovery_steps,
+            "recovery_lr": self.sparsity.recovery_lr if self.sparsity.recovery_steps else None,
         }
 
     @cached_property
@@ -116,10 +116,10 @@ class Evaluator:
 
     def _accuracy(self, genome: Genome) -> float:
         subnet = extract(self._supernet, genome.subnet)
-        masks = make_masks(subnet.state_dict(), genome.plan, self.criterion, self._gradients(subnet))
+        masks = make_masks(subnet.state_dict(), genome.plan, self.sparsity.criterion, self._gradients(subnet))
         apply_masks(subnet, masks)
-        if self.config.adaptation_steps:
-            self._adapt(subnet, masks)
+        if self.sparsity.recovery_steps:
+            self._recover(subnet, masks)
         recalibrate_batchnorm(subnet, [x for x, _ in self._batches(self.config.recalibration_batches)])
         subnet.eval()
         images, labels = self._validation
@@ -138,7 +138,7 @@ class Evaluator:
 
     def _gradients(self, subnet: Subnet) -> dict[str, Tensor] | None:
         """Gradients of the loss on one training batch, where the criterion asks for them."""
-        if self.criterion != "taylor":
+        if self.sparsity.criterion != "taylor":
             return None
         subnet.eval()
         images, labels = next(self._batches(1))
@@ -150,11 +150,11 @@ class Evaluator:
         subnet.zero_grad()
         return gradients
 
-    def _adapt(self, subnet: nn.Module, masks: Masks) -> None:
+    def _recover(self, subnet: nn.Module, masks: Masks) -> None:
         """A few masked steps of SGD on training batches."""
-        optimizer = torch.optim.SGD(subnet.parameters(), lr=self.config.adaptation_lr, momentum=0.9, nesterov=True)
+        optimizer = torch.optim.SGD(subnet.parameters(), lr=self.sparsity.recovery_lr, momentum=0.9, nesterov=True)
         subnet.train()
-        for images, labels in self._batches(self.config.adaptation_steps):
+        for images, labels in self._batches(self.sparsity.recovery_steps):
             optimizer.zero_grad()
             F.cross_entropy(subnet(images), labels).backward()
             optimizer.step()

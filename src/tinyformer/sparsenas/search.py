@@ -45,7 +45,7 @@ def search(
     """
     variation = Variation(supernet, sparsity, require_transformer=config.require_transformer)
     budget = Budget.of(config.limits, mcu)
-    evaluator = Evaluator.of(supernet, weights, splits, config=config, criterion=sparsity.criterion, seed=seed)
+    evaluator = Evaluator.of(supernet, weights, splits, config=config, sparsity=sparsity, seed=seed)
     with make_pool(evaluator, config) as pool:
         return evolve(
             variation,
