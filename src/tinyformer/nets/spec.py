@@ -21,7 +21,8 @@ class ConvBlock:
 
 @dataclass(frozen=True)
 class InvertedResidual:
-    """1x1 expansion, k x k depthwise, 1x1 projection (MobileNetV2); residual where shapes allow. No expansion layer at ratio 1."""
+    """1x1 expansion, k x k depthwise, 1x1 projection (MobileNetV2); residual where shapes allow. No expansion layer
+    at ratio 1."""
 
     kernel: int
     expansion: int
@@ -32,9 +33,9 @@ class InvertedResidual:
 class TransformerBlock:
     """``depth`` pre-norm encoder layers over the H*W tokens of a feature map of the stage's width C.
 
-    Each layer: x + proj(attention(LN(x))), then x + fc2(GELU(fc1(LN(x)))). ``heads`` heads of ``head_dim``; ``mlp_ratio`` * C hidden units.
-    ``pool`` > 1 down-samples the tokens that keys and values are made of: average pooling pool x pool of LN(x) as a feature map.
-    Never the first block of a stage.
+    Each layer: x + proj(attention(LN(x))), then x + fc2(GELU(fc1(LN(x)))). ``heads`` heads of ``head_dim``;
+    ``mlp_ratio`` * C hidden units. ``pool`` > 1 down-samples the tokens that keys and values are made of: average
+    pooling pool x pool of LN(x) as a feature map. Never the first block of a stage.
     """
 
     depth: int
@@ -66,7 +67,8 @@ class StageSpec:
 
 @dataclass(frozen=True)
 class SubnetSpec:
-    """A whole network: stem convolution, stages, optional 1x1 head convolution (``head_width`` 0: none), global average pool, classifier."""
+    """A whole network: stem convolution, stages, optional 1x1 head convolution (``head_width`` 0: none), global
+    average pool, classifier."""
 
     image_size: int
     channels: int
@@ -108,7 +110,8 @@ SparsityPlan: TypeAlias = dict[str, LayerSparsity]
 class WeightedLayer:
     """One layer with multiplicative weights, in execution order.
 
-    ``name`` is the parameter prefix in a Subnet's state dict (``<name>.weight``); ``shape`` is (O, I / groups, KH, KW), (O, I) for linear.
+    ``name`` is the parameter prefix in a Subnet's state dict (``<name>.weight``); ``shape`` is (O, I / groups, KH,
+    KW), (O, I) for linear.
     """
 
     name: str
@@ -117,7 +120,8 @@ class WeightedLayer:
     positions: int
     """Output positions (pixels or tokens) at which the weights are applied: MACs = positions * prod(shape)."""
     prunable: bool
-    """Convolutions with at least four input channels and linear layers; not the stem, depthwise layers and the classifier."""
+    """Convolutions with at least four input channels and linear layers; not the stem, depthwise layers and the
+    classifier."""
 
     @property
     def weights(self) -> int:
@@ -193,7 +197,10 @@ def mlp_width(width: int, ratio: float) -> int:
 
 def _block(data: dict[str, Any]) -> Block:
     kinds: dict[str, type[Block]] = {
-        "conv": ConvBlock, "mbconv": InvertedResidual, "transformer": TransformerBlock, "skip": Skip,
+        "conv": ConvBlock,
+        "mbconv": InvertedResidual,
+        "transformer": TransformerBlock,
+        "skip": Skip,
     }
     return kinds[data["kind"]](**data)
 
