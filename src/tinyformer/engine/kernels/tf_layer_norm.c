@@ -1,20 +1,24 @@
 #include "tf_kernels.h"
 #include "tf_requantize.h"
-#include "tf_simd.h"
+#include "tf_words.h"
 
-/* Floor of the square root of v in [2^30, 2^32), bit by bit. */
+/* Floor of the square root of v in [2^30, 2^32). The secant between both ends is at most 6 % too small, and a step of
+ * Newton's method turns a relative error of d into an excess of d^2 / 2: after two steps less than one is left to subtract. */
 static uint32_t square_root(uint32_t v) {
-  uint32_t root = UINT32_C(1) << 15, bit = UINT32_C(1) << 14;
-  for (; bit; bit >>= 1) {
-    if ((root | bit) * (root | bit) <= v) root |= bit;
-  }
-  return root;
+  uint32_t root = (v >> 15) / 3 + 21846;
+  root = (root + v / root) / 2;
+  root = (root + v / root) / 2;
+  return root - (root > 0xFFFF || root * root > v);
 }
 
 static int bit_length(uint64_t v) {
+#if defined(__GNUC__)
+  return 64 - __builtin_clzll(v);
+#else
   int bits = 0;
   for (; v; v >>= 1) bits++;
   return bits;
+#endif
 }
 
 /* The multiplier of a row with variance n^2 * sigma^2 = `variance` (docs/integer_semantics.md, "LayerNorm"). */
@@ -27,33 +31,31 @@ static int32_t row_multiplier(uint64_t variance, int pre_shift) {
   return (int32_t)(exponent >= 0 ? reciprocal << exponent : reciprocal >> -exponent);
 }
 
-/* What the elements of a row have in common: u = (x * factor + offset) * multiplier / 2^32. */
-typedef struct {
-  int32_t factor, offset, multiplier;
-  int shift;
-} row_scale;
-
-static inline int32_t normalize(const row_scale *s, int32_t x) {
-  return tf_high_product(x * s->factor + s->offset, s->multiplier);
+/* Adds the sum and the sum of squares of x to sums[0] and sums[1]. */
+static void add_up(const int8_t *x, uint32_t count, int32_t sums[2]) {
+  uint32_t done = 0;
+#if TF_ARM_DSP
+  done = count & ~UINT32_C(7);
+  if (done) TF(layer_norm_sums)(x, x + done, sums);
+#endif
+  for (uint32_t i = done; i < count; i++) {
+    sums[0] += x[i];
+    sums[1] += x[i] * x[i];
+  }
 }
 
-/* Not inlined: the loops need all registers. Four elements go step by step together, so that none waits for a product. */
-static TF_NOINLINE void normalize_row(row_scale s, const int8_t *x, const int16_t *gamma, const int32_t *beta,
-                                      uint32_t count, int8_t *y) {
-  for (; count >= 4; count -= 4, x += 4, y += 4, gamma += 4, beta += 4) {
-    int32_t a = normalize(&s, x[0]), b = normalize(&s, x[1]), c = normalize(&s, x[2]), d = normalize(&s, x[3]);
-    a = a * gamma[0] + beta[0];
-    b = b * gamma[1] + beta[1];
-    c = c * gamma[2] + beta[2];
-    d = d * gamma[3] + beta[3];
-    a = tf_saturate(a >> s.shift);
-    b = tf_saturate(b >> s.shift);
-    c = tf_saturate(c >> s.shift);
-    d = tf_saturate(d >> s.shift);
-    tf_store(y, tf_pack_bytes(a, b, c, d));
-  }
-  for (; count; count--, x++, gamma++, beta++, y++) {
-    *y = (int8_t)tf_saturate((normalize(&s, *x) * *gamma + *beta) >> s.shift);
+/* u = (x * factor + offset) * multiplier / 2^32, y = (u * gamma + beta) >> post_shift */
+static void normalize(const tf_layer_norm_params *p, const int8_t *x, int32_t factor, int32_t offset, int32_t multiplier,
+                      int8_t *y) {
+  uint32_t done = 0;
+#if TF_ARM_DSP
+  done = p->post_shift >= 16 ? p->columns & ~UINT32_C(3) : 0; /* the shifted sums then fit int16 */
+  const tf_layer_norm_terms terms = {factor * 256, offset, multiplier, p->post_shift - 16, p->gamma, p->beta, y + (done ? done - 4 : 0)};
+  if (done) TF(layer_norm_words)(&terms, x, y);
+#endif
+  for (uint32_t i = done; i < p->columns; i++) {
+    const int32_t u = tf_scale(x[i] * factor + offset, multiplier, 0);
+    y[i] = (int8_t)tf_clamp((u * p->gamma[i] + p->beta[i]) >> p->post_shift, -128, 127);
   }
 }
 
@@ -62,20 +64,9 @@ void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, v
   const int32_t unit = (int32_t)(UINT32_C(1) << p->pre_shift);
   (void)scratch;
   for (uint32_t row = 0; row < p->rows; row++, x += columns, y += columns) {
-    int32_t sum = 0, squares = 0;
-    uint32_t i = 0;
-    for (; i + 4 <= columns; i += 4) {
-      const uint32_t word = tf_load(x + i), even = tf_even(word), odd = tf_odd(word);
-      sum = tf_dot(odd, 0x00010001u, tf_dot(even, 0x00010001u, sum));
-      squares = tf_dot(odd, odd, tf_dot(even, even, squares));
-    }
-    for (; i < columns; i++) {
-      sum += x[i];
-      squares += x[i] * x[i];
-    }
-    const int64_t variance = (int64_t)columns * squares - (int64_t)sum * sum + p->epsilon;
-    const row_scale scale = {(int32_t)columns * unit, -sum * unit, row_multiplier((uint64_t)variance, p->pre_shift),
-                             p->post_shift};
-    normalize_row(scale, x, p->gamma, p->beta, columns, y);
+    int32_t sums[2] = {0, 0};
+    add_up(x, columns, sums);
+    const int64_t variance = (int64_t)columns * sums[1] - (int64_t)sums[0] * sums[0] + p->epsilon;
+    normalize(p, x, (int32_t)columns * unit, -sums[0] * unit, row_multiplier((uint64_t)variance, p->pre_shift), y);
   }
 }

@@ -143,7 +143,7 @@ def _softmax(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.Softmax)
     rows, columns = rows_and_columns(tensors[op.output].shape)
     fields: dict[str, FieldValue] = {
-        "rows": rows, "columns": columns, "exponentials": Constant(op.exponentials.astype(np.uint32)),
+        "rows": rows, "columns": columns, "exponentials": Constant(op.exponentials[::-1].astype(np.uint32)),
         "numerator": op.numerator, "sum_shift": op.sum_shift, "zero_point": op.zero_point,
     }  # fmt: skip
     return Call("softmax", "tf_softmax_params", fields)
@@ -275,16 +275,26 @@ def _row_words(y: Tensor) -> int:
     return 4 * y.shape[-1]
 
 
+def _softmax_words(y: Tensor) -> int:
+    return 4 * (y.shape[-1] + 4)
+
+
 KERNELS: tuple[Kernel, ...] = (
     Kernel("conv", (ir.Conv2D,), _one_call("conv", _conv, encoding="dense")),
     Kernel("conv", (ir.Linear,), _one_call("conv", _linear, encoding="dense")),
     Kernel("depthwise", (ir.DepthwiseConv2D,), _one_call("depthwise", _depthwise, encoding="dense")),
     Kernel("batch_matmul", (ir.BatchMatMul,), _one_call("batch_matmul", _batch_matmul)),
-    Kernel("add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs, helpers=("tf_clamp_bytes.c",))),
+    Kernel(
+        "add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs, helpers=("tf_add_words.S", "tf_clamp_bytes.c"))
+    ),
     Kernel("mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs)),
-    Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first)),
-    Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _row_words, _first)),
-    Kernel("layer_norm", (ir.LayerNorm,), _one_call("layer_norm", _layer_norm, in_place=_first)),
+    Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first, helpers=("tf_lut_words.S",))),
+    Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _softmax_words, _first, ("tf_softmax_words.S",))),
+    Kernel(
+        "layer_norm",
+        (ir.LayerNorm,),
+        _one_call("layer_norm", _layer_norm, in_place=_first, helpers=("tf_layer_norm_words.S",)),
+    ),
     Kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool, _row_words)),
     Kernel("max_pool", (ir.MaxPool2D,), _one_call("max_pool", _max_pool)),
     Kernel("copy", (ir.Slice,), _one_call("copy", _slice)),
