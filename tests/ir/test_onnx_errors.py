@@ -124,6 +124,13 @@ def scale_at_run_time() -> onnx.ModelProto:
     return m.model(m.node("DequantizeLinear", [q, scale, m.constant(np.array(0, np.int8))]))
 
 
+def huge() -> onnx.ModelProto:
+    m = QdqModel((1, 2, 4, 4))
+    model = m.model(m.operator("Relu", [m.input]))
+    model.graph.input[0].type.tensor_type.shape.dim[2].dim_value = 10**8
+    return model
+
+
 def upsampling() -> onnx.ModelProto:
     m = QdqModel((1, 3, 8, 8))
     scales = m.constant(np.array([1, 1, 2, 2], np.float32))
@@ -148,6 +155,7 @@ CASES: list[tuple[Callable[[], onnx.ModelProto], list[str]]] = [
     (broadcast_sum, ["Add", "different shapes", "1x3x8x8, 1x3x1x1"]),
     (long_layer_norm, ["LayerNorm", "1024"]),
     (scale_at_run_time, ["run time", "statically"]),
+    (huge, ["'relu", "more than"]),
     (upsampling, ["Resize", "not supported"]),
 ]
 

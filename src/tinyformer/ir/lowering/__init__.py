@@ -6,6 +6,7 @@ Shared by all importers. Each family of operators has its module of lowering fun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
@@ -28,6 +29,9 @@ from tinyformer.ir.lowering.unary import UNARY, fuse_unary
 from tinyformer.ir.lowering.views import VIEW_FUNCTIONS, lower_view
 
 __all__ = ["LOWERINGS", "lower"]
+
+LARGEST_TENSOR = 2**24
+"""Elements; far beyond any microcontroller, and small enough for the importer to work on."""
 
 LOWERINGS: Mapping[str, Callable[[Builder, Node], Value]] = {
     "Add": lower_add,
@@ -95,6 +99,14 @@ def _check(network: Network, problems: Problems) -> None:
     for node in network:
         if node.output not in network.shapes or any(name not in network.shapes for name in network.activations(node)):
             problems.add(node, "the shapes around it are not fixed: export the model with static shapes")
+        elif not all(_is_reasonable(network.shapes[name]) for name in [*network.activations(node), node.output]):
+            problems.add(
+                node, f"a tensor of it is empty or has more than {LARGEST_TENSOR} elements: use a smaller model"
+            )
+
+
+def _is_reasonable(shape: tuple[int, ...]) -> bool:
+    return min(shape, default=1) > 0 and prod(shape) <= LARGEST_TENSOR
 
 
 def _input(builder: Builder) -> None:
