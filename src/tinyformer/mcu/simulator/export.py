@@ -13,6 +13,7 @@ from rich.table import Table
 from tinyformer.mcu.simulator.result import Cost, SimulationResult, StopReason
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
+_FUNCTIONS_SHOWN = 30
 _FAILURES = {StopReason.FAULT: 101, StopReason.LOCKUP: 102, StopReason.INSTRUCTION_LIMIT: 103, StopReason.RESET: 104}
 
 
@@ -45,23 +46,28 @@ def print_result(result: SimulationResult, console: Console, *, profile: bool = 
             console.print(_cost_table("layer", ((layer.name, layer) for layer in result.layers)))
         if result.regions:
             console.print(_cost_table("region", ((str(region.region), region) for region in result.regions)))
-        console.print(_cost_table("function (own code)", ((entry.name, entry) for entry in result.functions)))
+        functions = result.functions[:_FUNCTIONS_SHOWN]
+        console.print(_cost_table("function (own code)", ((entry.name, entry) for entry in functions)))
         console.print(_statistics_table(result))
 
 
 def _cost_table(title: str, rows: Iterable[tuple[str, Cost]]) -> Table:
-    rows = list(rows)
-    causes = [cause for cause in rows[0][1].causes if any(cost.causes[cause] for _, cost in rows)] if rows else []
-    table = Table(title, *(column.replace("_", " ") for column in ("cycles", "instructions", *causes)))
-    for column in table.columns[1:]:
+    table = Table(title, "cycles", "instructions", "where the cycles went")
+    for column in table.columns[1:3]:
         column.justify = "right"
     for name, cost in rows:
-        table.add_row(name, *(f"{value:,}" for value in (cost.cycles, cost.instructions)), *_shares(cost, causes))
+        table.add_row(name, f"{cost.cycles:,}", f"{cost.instructions:,}", _main_causes(cost))
     return table
 
 
-def _shares(cost: Cost, causes: list[str]) -> list[str]:
-    return [f"{cost.causes[cause] / cost.cycles:.1%}" if cost.cycles else "" for cause in causes]
+def _main_causes(cost: Cost) -> str:
+    """The causes of at least a hundredth of the cycles, the largest first."""
+    causes = sorted(cost.causes.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(
+        f"{name.replace('_', ' ')} {cycles / cost.cycles:.0%}"
+        for name, cycles in causes
+        if cycles * 100 >= cost.cycles > 0
+    )
 
 
 def _statistics_table(result: SimulationResult) -> Table:

@@ -31,10 +31,39 @@ struct RegisterFile {
 };
 
 enum class Operation : std::uint8_t {
-    Move, MoveNot, Add, AddCarry, Subtract, SubtractCarry, ReverseSubtract, And, Or, OrNot, Xor, BitClear,
-    Multiply, MultiplyAdd, MultiplySubtract, DivideSigned, DivideUnsigned,
-    ExtendByte, ExtendHalf, ExtendByteUnsigned, ExtendHalfUnsigned, ExtractSigned, ExtractUnsigned, InsertField,
-    ClearField, MoveTop, CountLeadingZeros, ReverseBytes, Forget, Load, Store, LoadMultiple, StoreMultiple,
+    Move,
+    MoveNot,
+    Add,
+    AddCarry,
+    Subtract,
+    SubtractCarry,
+    ReverseSubtract,
+    And,
+    Or,
+    OrNot,
+    Xor,
+    BitClear,
+    Multiply,
+    MultiplyAdd,
+    MultiplySubtract,
+    DivideSigned,
+    DivideUnsigned,
+    ExtendByte,
+    ExtendHalf,
+    ExtendByteUnsigned,
+    ExtendHalfUnsigned,
+    ExtractSigned,
+    ExtractUnsigned,
+    InsertField,
+    ClearField,
+    MoveTop,
+    CountLeadingZeros,
+    ReverseBytes,
+    Forget,
+    Load,
+    Store,
+    LoadMultiple,
+    StoreMultiple,
 };
 
 enum class Shift : std::uint8_t { None, Left, Right, Arithmetic, Rotate };
@@ -61,10 +90,10 @@ struct Step {
     bool write_back = false;
     bool post_index = false;
     bool negative_index = false;
-    bool descending = false;         // LDMDB, STMDB, PUSH
-    bool value_needed = true;        // loads: the value feeds an address; stores: a later load may read it
-    RegisterSet forgotten = 0;       // registers whose new value no step can compute
-    std::vector<Register> list;      // LDM, STM
+    bool descending = false;     // LDMDB, STMDB, PUSH
+    bool value_needed = true;    // loads: the value feeds an address; stores: a later load may read it
+    RegisterSet forgotten = 0;   // registers whose new value no step can compute
+    std::vector<Register> list;  // LDM, STM
 
     RegisterSet reads() const;
     RegisterSet writes() const;
@@ -74,8 +103,8 @@ struct Step {
 class AddressProgram {
 public:
     struct Segment {
-        Address start = 0;           // where the registers have to be read
-        RegisterSet live_in = 0;     // which of them; kFlags stands for the flags
+        Address start = 0;        // where the registers have to be read
+        RegisterSet live_in = 0;  // which of them; kFlags stands for the flags
         std::vector<Step> steps;
     };
 

@@ -21,11 +21,11 @@ struct Block {
     Address address = 0;
     std::uint32_t size = 0;
     std::uint32_t instruction_count = 0;
-    bool indirect_end = false;       // ends in a branch to an address in a register or in memory
+    bool indirect_end = false;  // ends in a branch to an address in a register or in memory
     bool writes_stack_pointer = false;
-    bool self_loop = false;          // an unconditional branch to itself
-    int function = -1;               // index into the symbols
-    int layer = -1;                  // index into the symbols if a layer's function begins here
+    bool self_loop = false;  // an unconditional branch to itself
+    int function = -1;       // index into the symbols
+    int layer = -1;          // index into the symbols if a layer's function begins here
     std::vector<Instruction> instructions;
     AddressProgram addresses;
     unsigned access_count = 0;
@@ -35,7 +35,7 @@ struct Block {
     std::uint64_t cycles = 0;
     CauseCounts causes{};
 
-    Block* other_length = nullptr;   // another block that begins here
+    Block* other_length = nullptr;  // another block that begins here
 
     Address end() const { return address + size; }
 };

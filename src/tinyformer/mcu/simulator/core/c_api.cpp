@@ -40,7 +40,9 @@ void simulator_add_symbol(Handle* handle, std::uint32_t address, std::uint32_t s
     handle->machine.add_symbol({address, size, name, is_layer != 0});
 }
 
-void simulator_watch_stack(Handle* handle, std::uint32_t low, std::uint32_t high) { handle->machine.watch_stack(low, high); }
+void simulator_watch_stack(Handle* handle, std::uint32_t low, std::uint32_t high) {
+    handle->machine.watch_stack(low, high);
+}
 
 // `channel`: 0 standard input, 1 serial input, 2 text to stop at.
 void simulator_set_text(Handle* handle, int channel, const char* data, std::size_t size) {

@@ -75,8 +75,7 @@ unsigned CortexM4::cost(const Instruction& instruction, bool executed) const {
         if (instruction.has(kDoubleWord)) return constants_.double_word_access;
         if (instruction.has(kMultiple)) return 1u + instruction.words;
         if (instruction.has(kLoadsPc)) return constants_.load_to_pc;
-        const bool paired =
-            is_single_load(previous_.traits) && (previous_.loaded & instruction.address_registers) == 0;
+        const bool paired = is_single_load(previous_.traits) && (previous_.loaded & instruction.address_registers) == 0;
         if (instruction.has(kLoad)) return paired ? constants_.paired_load : constants_.single_load;
         return instruction.has(kRegisterOffset) && !paired ? constants_.register_offset_store : 1;
     }
@@ -94,7 +93,8 @@ unsigned CortexM4::dependency(const Instruction& instruction) const {
     if (instruction.has(kLoad | kStore) && computed && (previous_.writes & instruction.address_registers) != 0) {
         wait += constants_.address_dependency;
     }
-    if (instruction.has(kFloat) && (previous_.float_results & instruction.reads) != 0) wait += constants_.float_dependency;
+    if (instruction.has(kFloat) && (previous_.float_results & instruction.reads) != 0)
+        wait += constants_.float_dependency;
     return wait;
 }
 
@@ -102,7 +102,8 @@ unsigned CortexM4::dependency(const Instruction& instruction) const {
 Cycle CortexM4::access_cost(const Access& access, Cycle end, CauseCounts* causes) {
     Cycle extra = 0;
     if (access.size == 2 && (access.address & 1) != 0) extra = constants_.unaligned;
-    if (access.size == 4 && (access.address & 3) != 0) extra = ((access.address & 1) != 0 ? 2 : 1) * constants_.unaligned;
+    if (access.size == 4 && (access.address & 3) != 0)
+        extra = ((access.address & 1) != 0 ? 2 : 1) * constants_.unaligned;
     count(causes, Cause::Unaligned) += extra;
     if (!access.write && memory_.kind(access.address) == MemoryKind::Flash) {
         const Cycle wanted = end + extra - 1;
@@ -159,7 +160,8 @@ void CortexM4::branch(const Instruction& last, Address next, CauseCounts* causes
 
 TimingStatistics CortexM4::statistics() const {
     const auto& flash = flash_.statistics;
-    return {{flash.instruction_hits, flash.instruction_misses, 0}, {flash.data_hits, flash.data_misses, 0}, branches_, 0};
+    return {
+        {flash.instruction_hits, flash.instruction_misses, 0}, {flash.data_hits, flash.data_misses, 0}, branches_, 0};
 }
 
 void CortexM4::control_register(Address address, std::uint32_t value) {

@@ -39,9 +39,9 @@ private:
     const MemoryMap& memory_;
     FlashAccelerator& flash_;
     bool fresh_ = true, missed_ = false;
-    Address word_ = 0;                     // last word that was read
-    Cycle arrived_ = 0;                    // when it was there
-    std::array<Cycle, kRing> freed_{};     // when the room of a word became free
+    Address word_ = 0;                  // last word that was read
+    Cycle arrived_ = 0;                 // when it was there
+    std::array<Cycle, kRing> freed_{};  // when the room of a word became free
     Cycle last_start_ = 0, redirected_ = 0;
 };
 

@@ -53,7 +53,8 @@ void FetchUnit::fetch(Address address, Address chunk) {
         const MemoryKind kind = memory_.kind(address);
         if (cache_enabled && (kind == MemoryKind::Flash || kind == MemoryKind::Sram)) {
             if (cache.access(address >> kLineShift, false) != Cache::Outcome::Hit) {
-                time += kind == MemoryKind::Flash ? constants_.instruction_miss_flash : constants_.instruction_miss_sram;
+                time +=
+                    kind == MemoryKind::Flash ? constants_.instruction_miss_flash : constants_.instruction_miss_sram;
                 missed_ = true;
             }
         } else if (!cache_enabled && kind == MemoryKind::Flash) {
@@ -98,8 +99,8 @@ struct CortexM7::Issue {
     Address address;
     std::uint32_t traits;
     std::uint8_t accesses;
-    std::uint8_t extra_cycles;   // of LDM and STM beyond the first
-    bool crosses_chunk;          // its second half-word lies in the next eight bytes
+    std::uint8_t extra_cycles;               // of LDM and STM beyond the first
+    bool crosses_chunk;                      // its second half-word lies in the next eight bytes
     std::uint16_t operands_end, writes_end;  // in the arrays of the block; they begin where the predecessor's end
 };
 
@@ -122,24 +123,35 @@ std::unique_ptr<PreparedBlock> CortexM7::prepare(const Block& block) const {
     auto prepared = std::make_unique<Prepared>();
     const auto latency_of = [&](Latency latency) -> unsigned {
         switch (latency) {
-            case Latency::WordLoad: return constants_.load_to_use;
-            case Latency::NarrowLoad: return constants_.narrow_load_to_use;
-            case Latency::Multiply: return constants_.multiply;
-            case Latency::Saturate: return constants_.saturate;
-            case Latency::Float: return constants_.floating;
-            case Latency::FloatAccumulate: return constants_.float_accumulate;
-            case Latency::FloatDivide: return constants_.float_divide;
-            case Latency::Simple: return 1;
+            case Latency::WordLoad:
+                return constants_.load_to_use;
+            case Latency::NarrowLoad:
+                return constants_.narrow_load_to_use;
+            case Latency::Multiply:
+                return constants_.multiply;
+            case Latency::Saturate:
+                return constants_.saturate;
+            case Latency::Float:
+                return constants_.floating;
+            case Latency::FloatAccumulate:
+                return constants_.float_accumulate;
+            case Latency::FloatDivide:
+                return constants_.float_divide;
+            case Latency::Simple:
+                return 1;
         }
         return 1;
     };
     const auto early = [](SourceRole role) -> std::int8_t {
         switch (role) {
             case SourceRole::Address:
-            case SourceRole::Shifted: return 1;
+            case SourceRole::Shifted:
+                return 1;
             case SourceRole::StoreData:
-            case SourceRole::Accumulator: return -1;
-            case SourceRole::Plain: return 0;
+            case SourceRole::Accumulator:
+                return -1;
+            case SourceRole::Plain:
+                return 0;
         }
         return 0;
     };
@@ -204,15 +216,17 @@ Cycle CortexM7::memory_wait(const Issue& issue, const Access* accesses, CauseCou
         last_line = line;
         const Cause miss_cause = kind == MemoryKind::Flash ? Cause::FlashMiss : Cause::SramMiss;
         if (!data_cache_enabled_) {
-            const Cycle cost = kind == MemoryKind::Flash ? constants_.uncached_flash_load : constants_.uncached_sram_access;
+            const Cycle cost =
+                kind == MemoryKind::Flash ? constants_.uncached_flash_load : constants_.uncached_sram_access;
             wait += cost;
             count(causes, miss_cause) += cost;
             continue;
         }
         const Cache::Outcome outcome = data_cache_.access(line, access.write);
         if (outcome == Cache::Outcome::Hit) continue;
-        const Cycle miss = access.write ? constants_.store_miss
-                           : kind == MemoryKind::Flash ? constants_.data_miss_flash : constants_.data_miss_sram;
+        const Cycle miss = access.write                ? constants_.store_miss
+                           : kind == MemoryKind::Flash ? constants_.data_miss_flash
+                                                       : constants_.data_miss_sram;
         wait += miss;
         count(causes, access.write ? Cause::Store : miss_cause) += miss;
         if (outcome == Cache::Outcome::MissWithEviction) {

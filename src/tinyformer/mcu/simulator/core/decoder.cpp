@@ -119,10 +119,10 @@ bool classify_operation(const cs_insn& raw, Instruction* out, bool* accumulates)
     } else if (is_any(raw.id, {ARM_INS_SBFX, ARM_INS_UBFX})) {
         out->traits |= kFirstSlot | kShifter;
         shifted = true;
-    } else if (is_any(raw.id, {ARM_INS_SXTAB16, ARM_INS_UXTAB16, ARM_INS_PKHBT, ARM_INS_PKHTB, ARM_INS_SXTAB,
+    } else if (is_any(raw.id, {ARM_INS_SXTAB16, ARM_INS_UXTAB16, ARM_INS_PKHBT, ARM_INS_PKHTB,  ARM_INS_SXTAB,
                                ARM_INS_SXTAH,   ARM_INS_UXTAB,   ARM_INS_UXTAH, ARM_INS_SADD16, ARM_INS_QADD16,
-                               ARM_INS_QSUB16,  ARM_INS_SSUB16,  ARM_INS_QADD8, ARM_INS_SADD8, ARM_INS_SEL,
-                               ARM_INS_REV,     ARM_INS_RBIT,    ARM_INS_REV16, ARM_INS_SXTB,  ARM_INS_SXTH,
+                               ARM_INS_QSUB16,  ARM_INS_SSUB16,  ARM_INS_QADD8, ARM_INS_SADD8,  ARM_INS_SEL,
+                               ARM_INS_REV,     ARM_INS_RBIT,    ARM_INS_REV16, ARM_INS_SXTB,   ARM_INS_SXTH,
                                ARM_INS_UXTB,    ARM_INS_UXTH,    ARM_INS_BFI,   ARM_INS_BFC})) {
         out->traits |= kFirstSlot | kShifter;
     } else if (is_any(raw.id, {ARM_INS_SSAT, ARM_INS_USAT, ARM_INS_QADD, ARM_INS_QSUB, ARM_INS_QDADD, ARM_INS_SSAT16,
@@ -150,14 +150,20 @@ Register register_number(unsigned reg) {
     if (reg >= ARM_REG_S0 && reg <= ARM_REG_S31) return static_cast<Register>(kFirstFloat + (reg - ARM_REG_S0));
     if (reg >= ARM_REG_D0 && reg <= ARM_REG_D15) return static_cast<Register>(kFirstFloat + 2 * (reg - ARM_REG_D0));
     switch (reg) {
-        case ARM_REG_SP: return kStackPointer;
-        case ARM_REG_LR: return kLinkRegister;
-        case ARM_REG_PC: return kProgramCounter;
+        case ARM_REG_SP:
+            return kStackPointer;
+        case ARM_REG_LR:
+            return kLinkRegister;
+        case ARM_REG_PC:
+            return kProgramCounter;
         case ARM_REG_CPSR:
-        case ARM_REG_APSR: return kFlags;
+        case ARM_REG_APSR:
+            return kFlags;
         case ARM_REG_FPSCR:
-        case ARM_REG_FPSCR_NZCV: return kFloatStatus;
-        default: return kNoRegister;
+        case ARM_REG_FPSCR_NZCV:
+            return kFloatStatus;
+        default:
+            return kNoRegister;
     }
 }
 
@@ -236,7 +242,8 @@ Instruction Decoder::translate(const cs_insn& raw) const {
         base = has_implicit_base(raw.id) ? kStackPointer : register_number(arm.operands[0].reg);
         out.address_registers |= bit(base);
     }
-    const Register first = arm.op_count > 0 && is_register(arm.operands[0]) ? register_number(arm.operands[0].reg) : kNoRegister;
+    const Register first =
+        arm.op_count > 0 && is_register(arm.operands[0]) ? register_number(arm.operands[0].reg) : kNoRegister;
     if (out.has(kLoad) && !multiple) out.loaded = bit(first);
 
     RegisterSet accumulators = 0;
@@ -252,7 +259,8 @@ Instruction Decoder::translate(const cs_insn& raw) const {
         for (int index = 0; index < arm.op_count; ++index) {
             const cs_arm_op& operand = arm.operands[index];
             if (!is_register(operand) || register_number(operand.reg) != number) continue;
-            if (operand.shift.type != ARM_SFT_INVALID || arm.op_count == 2 || out.latency == Latency::Saturate) return true;
+            if (operand.shift.type != ARM_SFT_INVALID || arm.op_count == 2 || out.latency == Latency::Saturate)
+                return true;
         }
         return false;
     };

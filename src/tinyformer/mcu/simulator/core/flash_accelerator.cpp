@@ -40,7 +40,8 @@ FlashAccelerator::FlashAccelerator(const Settings& settings)
     : word_bytes_(static_cast<Address>(settings.get("timing.flash_read_bytes"))),
       read_cycles_(static_cast<Cycle>(settings.get("flash_wait_states")) + 1) {
     const auto line_bytes = static_cast<unsigned>(settings.get("timing.accelerator_line_bytes"));
-    instructions_.configure(static_cast<unsigned>(settings.get("timing.accelerator_instruction_lines")), line_bytes, word_bytes_);
+    instructions_.configure(static_cast<unsigned>(settings.get("timing.accelerator_instruction_lines")), line_bytes,
+                            word_bytes_);
     data_.configure(static_cast<unsigned>(settings.get("timing.accelerator_data_lines")), line_bytes, word_bytes_);
 }
 
@@ -58,7 +59,8 @@ Cycle FlashAccelerator::read_flash(Cycle time) {
 
 void FlashAccelerator::prefetch_after(Address word, Cycle time) {
     const Address next = word + 1;
-    if (!prefetch_ || next == prefetched_word_ || (instruction_cache_ && instructions_.holds(next * word_bytes_))) return;
+    if (!prefetch_ || next == prefetched_word_ || (instruction_cache_ && instructions_.holds(next * word_bytes_)))
+        return;
     prefetched_word_ = next;
     prefetched_at_ = read_flash(time);
 }

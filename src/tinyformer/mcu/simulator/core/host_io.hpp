@@ -10,13 +10,13 @@ namespace tinyformer {
 
 enum class StopReason : std::uint8_t {
     None,
-    Exit,              // the program ended itself
+    Exit,  // the program ended itself
     InstructionLimit,
-    Fault,             // access or fetch outside the memories, write to flash, undefined instruction
-    Lockup,            // waits for ever: a branch to itself or WFI, and no interrupt that could come
-    InputExhausted,    // polls a serial port whose input is used up
-    OutputMatched,     // printed the text that was asked to stop at
-    Reset,             // asked for a system reset
+    Fault,           // access or fetch outside the memories, write to flash, undefined instruction
+    Lockup,          // waits for ever: a branch to itself or WFI, and no interrupt that could come
+    InputExhausted,  // polls a serial port whose input is used up
+    OutputMatched,   // printed the text that was asked to stop at
+    Reset,           // asked for a system reset
 };
 
 class HostIo {
@@ -35,9 +35,9 @@ public:
         exit_code = status;
     }
 
-    std::string input;        // standard input of semihosting
+    std::string input;  // standard input of semihosting
     std::size_t consumed = 0;
-    std::string serial;       // input of the serial ports
+    std::string serial;  // input of the serial ports
     std::size_t received = 0;
     std::string output;
     std::string stop_text;

@@ -11,15 +11,15 @@ namespace tinyformer {
 enum Trait : std::uint32_t {
     kLoad = 1u << 0,
     kStore = 1u << 1,
-    kShifter = 1u << 2,      // occupies the shifter
-    kMultiply = 1u << 3,     // occupies the multiplier
-    kBranch = 1u << 4,       // may change the program counter
-    kFirstSlot = 1u << 5,    // issues in the first slot only
-    kAlone = 1u << 6,        // issues alone
-    kFloat = 1u << 7,        // floating-point data processing
+    kShifter = 1u << 2,    // occupies the shifter
+    kMultiply = 1u << 3,   // occupies the multiplier
+    kBranch = 1u << 4,     // may change the program counter
+    kFirstSlot = 1u << 5,  // issues in the first slot only
+    kAlone = 1u << 6,      // issues alone
+    kFloat = 1u << 7,      // floating-point data processing
     kDivide = 1u << 8,
-    kPredicated = 1u << 9,   // has a condition (IT block or conditional branch)
-    kIndirect = 1u << 10,    // branch to an address in a register or in memory
+    kPredicated = 1u << 9,  // has a condition (IT block or conditional branch)
+    kIndirect = 1u << 10,   // branch to an address in a register or in memory
     kConditionalBranch = 1u << 11,
     kMultiple = 1u << 12,    // LDM, STM, PUSH, POP, LDRD, STRD and their floating-point forms
     kDoubleWord = 1u << 13,  // LDRD, STRD, VLDR and VSTR of a D register
@@ -33,7 +33,16 @@ enum Trait : std::uint32_t {
 };
 
 // How long a result takes, by kind.
-enum class Latency : std::uint8_t { Simple, WordLoad, NarrowLoad, Multiply, Saturate, Float, FloatAccumulate, FloatDivide };
+enum class Latency : std::uint8_t {
+    Simple,
+    WordLoad,
+    NarrowLoad,
+    Multiply,
+    Saturate,
+    Float,
+    FloatAccumulate,
+    FloatDivide
+};
 
 enum class SourceRole : std::uint8_t {
     Plain,

@@ -1,7 +1,6 @@
 #include "machine.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
 namespace tinyformer {
@@ -10,13 +9,10 @@ namespace {
 
 constexpr Address kPeripheralBase = 0x40000000;
 constexpr std::size_t kPeripheralBytes = 0x20000000;
+constexpr Address kMemoryControllerBase = 0xA0000000;  // registers of FMC and QUADSPI
+constexpr std::size_t kMemoryControllerBytes = 0x2000;
 constexpr Address kSystemMemoryBase = 0x1FF00000;  // boot loader, option bytes, unique identifier: read as zero
 constexpr std::size_t kSystemMemoryBytes = 0x100000;
-constexpr std::uint32_t kStackPaint = 0xC5C5C5C5;
-
-constexpr int kUnicornRegisters[16] = {
-    UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2,  UC_ARM_REG_R3,  UC_ARM_REG_R4,  UC_ARM_REG_R5, UC_ARM_REG_R6, UC_ARM_REG_R7,
-    UC_ARM_REG_R8, UC_ARM_REG_R9, UC_ARM_REG_R10, UC_ARM_REG_R11, UC_ARM_REG_R12, UC_ARM_REG_SP, UC_ARM_REG_LR, UC_ARM_REG_PC};
 
 void check(uc_err error, const char* what) {
     if (error != UC_ERR_OK) throw std::runtime_error(std::string(what) + ": " + uc_strerror(error));
@@ -59,11 +55,19 @@ struct MachineHooks {
         Fault& fault = machine(user).fault_;
         fault.address = static_cast<Address>(address);
         switch (type) {
-            case UC_MEM_WRITE_PROT: fault.kind = "write to read-only memory"; break;
-            case UC_MEM_WRITE_UNMAPPED: fault.kind = "write outside the memories"; break;
+            case UC_MEM_WRITE_PROT:
+                fault.kind = "write to read-only memory";
+                break;
+            case UC_MEM_WRITE_UNMAPPED:
+                fault.kind = "write outside the memories";
+                break;
             case UC_MEM_READ_UNMAPPED:
-            case UC_MEM_READ_PROT: fault.kind = "read outside the memories"; break;
-            default: fault.kind = "execution outside the memories"; break;
+            case UC_MEM_READ_PROT:
+                fault.kind = "read outside the memories";
+                break;
+            default:
+                fault.kind = "execution outside the memories";
+                break;
         }
         return false;
     }
@@ -79,7 +83,16 @@ struct MachineHooks {
         return machine(user).read_peripheral(kPeripheralBase + static_cast<Address>(offset), size);
     }
     static void write_peripheral(uc_engine*, std::uint64_t offset, unsigned size, std::uint64_t value, void* user) {
-        machine(user).write_peripheral(kPeripheralBase + static_cast<Address>(offset), size, static_cast<std::uint32_t>(value));
+        machine(user).write_peripheral(kPeripheralBase + static_cast<Address>(offset), size,
+                                       static_cast<std::uint32_t>(value));
+    }
+    static std::uint64_t read_memory_controller(uc_engine*, std::uint64_t offset, unsigned size, void* user) {
+        return machine(user).read_peripheral(kMemoryControllerBase + static_cast<Address>(offset), size);
+    }
+    static void write_memory_controller(uc_engine*, std::uint64_t offset, unsigned size, std::uint64_t value,
+                                        void* user) {
+        machine(user).write_peripheral(kMemoryControllerBase + static_cast<Address>(offset), size,
+                                       static_cast<std::uint32_t>(value));
     }
     static std::uint64_t read_system(uc_engine*, std::uint64_t offset, unsigned, void* user) {
         Machine& m = machine(user);
@@ -88,7 +101,8 @@ struct MachineHooks {
     }
     static void write_system(uc_engine* engine, std::uint64_t offset, unsigned, std::uint64_t value, void* user) {
         Machine& m = machine(user);
-        m.system_.write(SystemControl::kBase + static_cast<Address>(offset), static_cast<std::uint32_t>(value), m.now());
+        m.system_.write(SystemControl::kBase + static_cast<Address>(offset), static_cast<std::uint32_t>(value),
+                        m.now());
         m.refresh_next_event();
         if (m.io_.reason != StopReason::None) uc_emu_stop(engine);
     }
@@ -106,7 +120,8 @@ Machine::Machine(const Settings& settings)
       flash_blocks_(memory_.flash_bytes() / 2, nullptr),
       check_accesses_(settings.get("check_accesses") != 0) {
     if (settings.get("timing") != 0) {
-        model_ = settings.text("core") == "cortex-m7" ? make_cortex_m7(settings, memory_) : make_cortex_m4(settings, memory_);
+        model_ = settings.text("core") == "cortex-m7" ? make_cortex_m7(settings, memory_)
+                                                      : make_cortex_m4(settings, memory_);
     }
     system_.on_region = [this](bool begin, std::uint32_t number) { mark_region(begin, number); };
     system_.on_control = [this](Address address, std::uint32_t value) {
@@ -120,10 +135,16 @@ Machine::~Machine() { uc_close(engine_); }
 
 void Machine::map_buses() {
     check(uc_mmio_map(engine_, kPeripheralBase, kPeripheralBytes, MachineHooks::read_peripheral, this,
-                      MachineHooks::write_peripheral, this), "mapping the peripherals");
+                      MachineHooks::write_peripheral, this),
+          "mapping the peripherals");
+    check(uc_mmio_map(engine_, kMemoryControllerBase, kMemoryControllerBytes, MachineHooks::read_memory_controller,
+                      this, MachineHooks::write_memory_controller, this),
+          "mapping the memory controllers");
     check(uc_mmio_map(engine_, SystemControl::kBase, SystemControl::kBytes, MachineHooks::read_system, this,
-                      MachineHooks::write_system, this), "mapping the system control space");
-    check(uc_mmio_map(engine_, kSystemMemoryBase, kSystemMemoryBytes, MachineHooks::read_system_memory, this, nullptr, this),
+                      MachineHooks::write_system, this),
+          "mapping the system control space");
+    check(uc_mmio_map(engine_, kSystemMemoryBase, kSystemMemoryBytes, MachineHooks::read_system_memory, this, nullptr,
+                      this),
           "mapping the system memory");
 }
 
@@ -137,6 +158,13 @@ void Machine::add_hooks() {
     add(UC_HOOK_INTR, &MachineHooks::exception);
     add(UC_HOOK_INSN_INVALID, &MachineHooks::illegal);
     if (check_accesses_) add(UC_HOOK_MEM_READ | UC_HOOK_MEM_WRITE, &MachineHooks::access);
+}
+
+void Machine::hook_segment(Address start) {
+    uc_hook handle;
+    check(uc_hook_add(engine_, &handle, UC_HOOK_CODE, reinterpret_cast<void*>(&MachineHooks::segment), this, start,
+                      start),
+          "adding a hook");
 }
 
 std::uint32_t Machine::get(int unicorn_register) const {
@@ -210,180 +238,6 @@ Address Machine::run_once(Address pc) {
         sleep();
     }
     return stopped;
-}
-
-// ---- blocks
-
-int Machine::function_at(Address address) const {
-    auto after = std::upper_bound(symbols_.begin(), symbols_.end(), address,
-                                  [](Address value, const Symbol& symbol) { return value < symbol.address; });
-    while (after != symbols_.begin()) {
-        --after;
-        if (address < after->address + std::max<std::uint32_t>(after->size, 1)) return static_cast<int>(after - symbols_.begin());
-        if (after->size != 0) return -1;
-    }
-    return -1;
-}
-
-Block* Machine::find_block(Address address, std::uint32_t size) {
-    const Address offset = address - memory_.flash_start();
-    Block*& slot = offset < memory_.flash_bytes() ? flash_blocks_[offset >> 1] : other_blocks_[address];
-    for (Block* block = slot; block != nullptr; block = block->other_length) {
-        if (block->size == size) return block;
-    }
-    Block* block = make_block(address, size);
-    block->other_length = slot;
-    slot = block;
-    return block;
-}
-
-Block* Machine::make_block(Address address, std::uint32_t size) {
-    blocks_.push_back(std::make_unique<Block>());
-    Block& block = *blocks_.back();
-    block.address = address;
-    block.size = size;
-    std::vector<std::uint8_t> code(size);
-    for (std::uint32_t index = 0; index < size; ++index) {
-        const std::uint8_t* byte = memory_.host(address + index);
-        code[index] = byte == nullptr ? 0 : *byte;
-    }
-    const auto decoded = decoder_.decode(address, code.data(), size);
-    for (const auto& each : decoded) {
-        block.instructions.push_back(each.instruction);
-        block.access_count += each.instruction.accesses;
-        block.writes_stack_pointer |= (each.instruction.writes & bit(kStackPointer)) != 0;
-    }
-    block.instruction_count = static_cast<std::uint32_t>(block.instructions.size());
-    const Instruction& last = block.instructions.back();
-    block.indirect_end = last.has(kIndirect);
-    block.self_loop = decoded.size() == 1 && decoded[0].raw != nullptr && decoded[0].raw->id == ARM_INS_B &&
-                      !last.has(kPredicated) && static_cast<Address>(decoded[0].raw->detail->arm.operands[0].imm) == address;
-    block.function = function_at(address);
-    if (block.function >= 0) {
-        const Symbol& symbol = symbols_[static_cast<std::size_t>(block.function)];
-        if (symbol.is_layer && symbol.address == address) block.layer = block.function;
-    }
-    if (model_) {
-        block.prepared = model_->prepare(block);
-        block.addresses = AddressProgram(decoded);
-        const auto& segments = block.addresses.segments();
-        for (std::size_t index = 1; index < segments.size(); ++index) {
-            if (!hooked_.insert(segments[index].start).second) continue;
-            uc_hook handle;
-            check(uc_hook_add(engine_, &handle, UC_HOOK_CODE, reinterpret_cast<void*>(&MachineHooks::segment), this,
-                              segments[index].start, segments[index].start), "adding a hook");
-            retranslate_ = true;
-        }
-    }
-    return &block;
-}
-
-void Machine::evaluate(const AddressProgram::Segment& segment) {
-    RegisterFile registers;
-    int ids[17];
-    void* values[17];
-    int count = 0;
-    std::uint32_t status = 0;
-    for (RegisterSet left = segment.live_in; left != 0; left &= left - 1) {
-        const int number = __builtin_ctzll(left);
-        ids[count] = number == kFlags ? UC_ARM_REG_XPSR : kUnicornRegisters[number];
-        values[count++] = number == kFlags ? &status : &registers.value[static_cast<std::size_t>(number)];
-    }
-    if (count != 0) uc_reg_read_batch(engine_, ids, values, count);
-    registers.set_flags(status);
-    unknown_accesses_ += AddressProgram::run(segment, &registers, memory_, &accesses_);
-}
-
-void Machine::enter_segment(Address address) {
-    if (current_ == nullptr) return;
-    const auto& segments = current_->addresses.segments();
-    for (std::size_t index = 1; index < segments.size(); ++index) {
-        if (segments[index].start == address) evaluate(segments[index]);
-    }
-}
-
-void Machine::enter_block(Address address, std::uint32_t size) {
-    if (current_ != nullptr) finish_block(address);
-    previous_ = current_;
-    current_ = nullptr;
-    if (instructions_ >= limit_ && io_.reason == StopReason::None) {
-        fault_ = {"instruction limit reached", address, address, get(UC_ARM_REG_LR)};
-        io_.stop(StopReason::InstructionLimit, 1);
-    }
-    if (io_.reason != StopReason::None || (now() >= next_event_ && check_interrupts())) {
-        uc_emu_stop(engine_);
-        return;
-    }
-    Block* block = find_block(address, size);
-    if (retranslate_) {
-        uc_emu_stop(engine_);
-        return;
-    }
-    if (block->self_loop) {
-        sleep();
-        if (io_.reason != StopReason::None) {
-            uc_emu_stop(engine_);
-            return;
-        }
-    }
-    current_ = block;
-    ++block->executions;
-    if (previous_ != nullptr && previous_->writes_stack_pointer) lowest_stack_ = std::min(lowest_stack_, get(UC_ARM_REG_SP));
-    if (!model_) return;
-    track_profile(*block);
-    accesses_.clear();
-    if (block->access_count != 0) evaluate(block->addresses.segments().front());
-}
-
-void Machine::finish_block(Address next) {
-    instructions_ += current_->instruction_count;
-    if (!model_) return;
-    if (accesses_.size() < current_->access_count) accesses_.resize(current_->access_count);
-    if (check_accesses_) {
-        std::size_t position = 0;
-        for (const Access& access : accesses_) {
-            if (access.size == 0) continue;
-            ++checked_accesses_;
-            if (position >= reference_.size() || reference_[position].address != access.address ||
-                reference_[position].write != access.write) {
-                ++wrong_accesses_;
-                break;
-            }
-            ++position;
-        }
-        reference_.clear();
-    }
-    model_->execute(*current_, accesses_, next);
-}
-
-void Machine::track_profile(const Block& block) {
-    if (block.layer >= 0) {
-        const Address return_address = get(UC_ARM_REG_LR) & ~Address{1};
-        const bool call = previous_ == nullptr || previous_->function < 0 || function_at(return_address) == previous_->function;
-        layers_.enter(block.layer, return_address, get(UC_ARM_REG_SP), call, totals());
-    } else if (layers_.open() && previous_ != nullptr && previous_->indirect_end && active_.empty()) {
-        layers_.after_return(block.address, get(UC_ARM_REG_SP), totals());
-    }
-}
-
-Totals Machine::totals() const {
-    Totals sum;
-    sum.cycles = model_ ? model_->now() : 0;
-    sum.instructions = instructions_;
-    for (const auto& block : blocks_) {
-        for (std::size_t index = 0; index < sum.causes.size(); ++index) sum.causes[index] += block->causes[index];
-    }
-    return sum;
-}
-
-void Machine::mark_region(bool begin, std::uint32_t number) {
-    if (begin) {
-        open_regions_.emplace_back(number, totals());
-    } else if (!open_regions_.empty()) {
-        const auto [identifier, start] = open_regions_.back();
-        open_regions_.pop_back();
-        regions_.push_back({static_cast<int>(identifier), difference(totals(), start)});
-    }
 }
 
 }  // namespace tinyformer

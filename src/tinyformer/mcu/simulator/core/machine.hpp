@@ -22,6 +22,8 @@
 
 namespace tinyformer {
 
+constexpr std::uint32_t kStackPaint = 0xC5C5C5C5;  // unused stack, as in runtime.h
+
 struct Fault {
     std::string kind;
     Address address = 0;  // of the access; the program counter itself for a bad instruction
@@ -63,6 +65,7 @@ private:
     Block* make_block(Address address, std::uint32_t size);
     void evaluate(const AddressProgram::Segment& segment);
     void enter_segment(Address address);
+    void hook_segment(Address start);
     void track_profile(const Block& block);
     int function_at(Address address) const;
 

@@ -50,7 +50,7 @@ std::uint32_t Machine::stack_high_water() const {
     for (Address at = stack_low_; at + 4 <= stack_high_; at += 4) {
         std::uint32_t word = 0;
         memory_.read(at, 4, &word);
-        if (word != 0xC5C5C5C5) return std::max(used, stack_high_ - at);
+        if (word != kStackPaint) return std::max(used, stack_high_ - at);
     }
     return used;
 }
@@ -60,7 +60,8 @@ namespace {
 void write_totals(std::ostringstream& out, const Totals& totals) {
     out << "\"cycles\":" << totals.cycles << ",\"instructions\":" << totals.instructions << ",\"causes\":{";
     for (int index = 0; index < kCauseCount; ++index) {
-        out << (index == 0 ? "" : ",") << '"' << kCauseNames[index] << "\":" << totals.causes[static_cast<std::size_t>(index)];
+        out << (index == 0 ? "" : ",") << '"' << kCauseNames[index]
+            << "\":" << totals.causes[static_cast<std::size_t>(index)];
     }
     out << '}';
 }

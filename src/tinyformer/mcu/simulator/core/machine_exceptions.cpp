@@ -15,8 +15,9 @@ constexpr unsigned kSupervisorCallException = 11;
 constexpr std::uint32_t kFrameBytes = 32;
 constexpr std::uint32_t kFramePadded = 1u << 9;  // in the saved status: the frame was aligned by a word
 constexpr std::uint32_t kThumbState = 1u << 24;
-constexpr std::uint32_t kReturnToThreadMain = 0xFFFFFFF9, kReturnToThreadProcess = 0xFFFFFFFD, kReturnToHandler = 0xFFFFFFF1;
-constexpr int kFrameRegisters[6] = {UC_ARM_REG_R0, UC_ARM_REG_R1, UC_ARM_REG_R2,
+constexpr std::uint32_t kReturnToThreadMain = 0xFFFFFFF9, kReturnToThreadProcess = 0xFFFFFFFD,
+                        kReturnToHandler = 0xFFFFFFF1;
+constexpr int kFrameRegisters[6] = {UC_ARM_REG_R0, UC_ARM_REG_R1,  UC_ARM_REG_R2,
                                     UC_ARM_REG_R3, UC_ARM_REG_R12, UC_ARM_REG_LR};
 
 }  // namespace
@@ -28,7 +29,8 @@ bool Machine::interrupts_masked() const {
 void Machine::refresh_next_event() {
     Cycle next = system_.next_event(now());
     for (const auto& device : devices_) {
-        if (system_.enabled(device->irq())) next = std::min(next, device->interrupt(now()) ? now() : device->next_event(now()));
+        if (system_.enabled(device->irq()))
+            next = std::min(next, device->interrupt(now()) ? now() : device->next_event(now()));
     }
     next_event_ = next;
 }
@@ -53,8 +55,10 @@ void Machine::sleep() {
         return;
     }
     if (next_event_ <= now()) return;
-    if (model_) model_->wait_until(next_event_);
-    else slept_ += next_event_ - now();
+    if (model_)
+        model_->wait_until(next_event_);
+    else
+        slept_ += next_event_ - now();
 }
 
 Address Machine::take_exception(unsigned number, Address return_to) {
@@ -80,7 +84,9 @@ Address Machine::take_exception(unsigned number, Address return_to) {
     }
     lowest_stack_ = std::min(lowest_stack_, frame);
     set(UC_ARM_REG_SP, frame);
-    set(UC_ARM_REG_LR, !active_.empty() ? kReturnToHandler : process_stack ? kReturnToThreadProcess : kReturnToThreadMain);
+    set(UC_ARM_REG_LR, !active_.empty() ? kReturnToHandler
+                       : process_stack  ? kReturnToThreadProcess
+                                        : kReturnToThreadMain);
     set(UC_ARM_REG_XPSR, kThumbState | number);
     active_.push_back(context);
     refresh_next_event();

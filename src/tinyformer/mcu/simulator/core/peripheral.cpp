@@ -14,8 +14,9 @@ std::vector<std::unique_ptr<Peripheral>> make_peripherals(const Settings& settin
                                                  row.at(2) != 0, clock / kBytesPerSecond, io));
     }
     for (const auto& row : settings.table("timer")) {
-        devices.push_back(std::make_unique<Timer>(static_cast<Address>(row.at(0)), static_cast<unsigned>(row.at(1)), clock,
-                                                  static_cast<std::uint64_t>(row.at(2)), static_cast<unsigned>(row.at(3))));
+        devices.push_back(std::make_unique<Timer>(static_cast<Address>(row.at(0)), static_cast<unsigned>(row.at(1)),
+                                                  clock, static_cast<std::uint64_t>(row.at(2)),
+                                                  static_cast<unsigned>(row.at(3))));
     }
     return devices;
 }

@@ -25,8 +25,8 @@ void LayerTracker::enter(int layer, Address return_address, std::uint32_t stack_
 void LayerTracker::after_return(Address address, std::uint32_t stack_pointer, const Totals& now) {
     if (layer_ < 0) return;
     // A caller that made a call had saved its return address: once it has returned, the stack is above the layer's.
-    const bool returned = caller_calls_ ? stack_pointer > stack_pointer_
-                                        : address == return_address_ && stack_pointer >= stack_pointer_;
+    const bool returned =
+        caller_calls_ ? stack_pointer > stack_pointer_ : address == return_address_ && stack_pointer >= stack_pointer_;
     if (returned) close(now);
 }
 

@@ -13,11 +13,11 @@ constexpr std::uint32_t kOscillatorsReady = kOscillators << 1;
 ReadyBits::ReadyBits(const std::string& family) {
     if (family == "f4" || family == "f7") {
         rules_ = {
-            {0x40023800, kOscillators, 1, 1u << 1, kOscillatorsReady},      // RCC_CR: HSI, HSE, PLLs
-            {0x40023808, 3u, 2, 0, 3u << 2},                                // RCC_CFGR: SWS follows SW
-            {0x40023870, 1u, 1, 0, 0},                                      // RCC_BDCR: LSE
-            {0x40023874, 1u, 1, 0, 0},                                      // RCC_CSR: LSI
-            {0x40007004, 0, 0, (1u << 14) | (1u << 16) | (1u << 17), 0},    // PWR_CSR: regulator, over-drive
+            {0x40023800, kOscillators, 1, 1u << 1, kOscillatorsReady},    // RCC_CR: HSI, HSE, PLLs
+            {0x40023808, 3u, 2, 0, 3u << 2},                              // RCC_CFGR: SWS follows SW
+            {0x40023870, 1u, 1, 0, 0},                                    // RCC_BDCR: LSE
+            {0x40023874, 1u, 1, 0, 0},                                    // RCC_CSR: LSI
+            {0x40007004, 0, 0, (1u << 14) | (1u << 16) | (1u << 17), 0},  // PWR_CSR: regulator, over-drive
         };
     } else if (family == "h7") {
         rules_ = {
@@ -33,14 +33,14 @@ ReadyBits::ReadyBits(const std::string& family) {
     } else if (family == "l4") {
         rules_ = {
             {0x40021000, 1u | (1u << 16) | (1u << 24) | (1u << 26) | (1u << 28), 1, 1u << 1,
-             (1u << 17) | (1u << 25) | (1u << 27) | (1u << 29)},            // RCC_CR: MSI, HSE, PLLs
-            {0x40021000, 1u << 8, 2, 0, 1u << 10},                          // HSI
-            {0x40021008, 3u, 2, 0, 3u << 2},                                // RCC_CFGR: SWS follows SW
-            {0x40021090, 1u, 1, 0, 0},                                      // RCC_BDCR
-            {0x40021094, 1u, 1, 0, 0},                                      // RCC_CSR
-            {0x40021098, 1u, 1, 0, 0},                                      // RCC_CRRCR
-            {0x40007014, 0, 0, 1u << 8, ~(1u << 8)},                        // PWR_SR2: REGLPS, VOSF clear
-            {0x40022010, 0, 0, 0, ~0u},                                     // FLASH_SR: idle
+             (1u << 17) | (1u << 25) | (1u << 27) | (1u << 29)},  // RCC_CR: MSI, HSE, PLLs
+            {0x40021000, 1u << 8, 2, 0, 1u << 10},                // HSI
+            {0x40021008, 3u, 2, 0, 3u << 2},                      // RCC_CFGR: SWS follows SW
+            {0x40021090, 1u, 1, 0, 0},                            // RCC_BDCR
+            {0x40021094, 1u, 1, 0, 0},                            // RCC_CSR
+            {0x40021098, 1u, 1, 0, 0},                            // RCC_CRRCR
+            {0x40007014, 0, 0, 1u << 8, ~(1u << 8)},              // PWR_SR2: REGLPS, VOSF clear
+            {0x40022010, 0, 0, 0, ~0u},                           // FLASH_SR: idle
         };
     }
 }

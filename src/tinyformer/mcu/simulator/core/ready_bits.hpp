@@ -23,8 +23,8 @@ private:
         Address address;
         std::uint32_t follow;  // bits whose state appears `shift` bits higher
         unsigned shift;
-        std::uint32_t set;     // bits that always read as one
-        std::uint32_t clear;   // bits that always read as zero
+        std::uint32_t set;    // bits that always read as one
+        std::uint32_t clear;  // bits that always read as zero
     };
     std::vector<Rule> rules_;
 };

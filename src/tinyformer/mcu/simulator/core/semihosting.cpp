@@ -5,8 +5,17 @@ namespace tinyformer {
 namespace {
 
 enum Operation : std::uint32_t {
-    kOpen = 0x01, kClose = 0x02, kWriteCharacter = 0x03, kWriteText = 0x04, kWrite = 0x05, kRead = 0x06,
-    kReadCharacter = 0x07, kIsTty = 0x09, kClock = 0x10, kExit = 0x18, kExitExtended = 0x20,
+    kOpen = 0x01,
+    kClose = 0x02,
+    kWriteCharacter = 0x03,
+    kWriteText = 0x04,
+    kWrite = 0x05,
+    kRead = 0x06,
+    kReadCharacter = 0x07,
+    kIsTty = 0x09,
+    kClock = 0x10,
+    kExit = 0x18,
+    kExitExtended = 0x20,
 };
 constexpr std::uint32_t kFailure = ~0u;
 constexpr std::uint32_t kApplicationExit = 0x20026;
@@ -56,7 +65,8 @@ std::uint32_t Semihosting::serve(std::uint32_t operation, std::uint32_t argument
             if (name != (':' | ('t' << 8) | ('t' << 16))) return kFailure;  // only the console can be opened
             return word(argument + 4) < kFirstWriteMode ? kInputHandle : kOutputHandle;
         }
-        case kClose: return 0;
+        case kClose:
+            return 0;
         case kWriteCharacter: {
             std::uint32_t character = 0;
             memory_.read(argument, 1, &character);
@@ -70,15 +80,24 @@ std::uint32_t Semihosting::serve(std::uint32_t operation, std::uint32_t argument
             }
             return 0;
         }
-        case kWrite: return write(argument);
-        case kRead: return read(argument);
+        case kWrite:
+            return write(argument);
+        case kRead:
+            return read(argument);
         case kReadCharacter:
             return io_.consumed < io_.input.size() ? static_cast<std::uint8_t>(io_.input[io_.consumed++]) : kFailure;
-        case kIsTty: return 1;
-        case kClock: return static_cast<std::uint32_t>(now * 100 / clock_hz_);  // centiseconds
-        case kExit: exit(argument, 0); return 0;
-        case kExitExtended: exit(word(argument), word(argument + 4)); return 0;
-        default: return kFailure;
+        case kIsTty:
+            return 1;
+        case kClock:
+            return static_cast<std::uint32_t>(now * 100 / clock_hz_);  // centiseconds
+        case kExit:
+            exit(argument, 0);
+            return 0;
+        case kExitExtended:
+            exit(word(argument), word(argument + 4));
+            return 0;
+        default:
+            return kFailure;
     }
 }
 

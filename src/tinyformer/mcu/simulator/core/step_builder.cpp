@@ -14,14 +14,19 @@ std::uint8_t condition_of(const cs_arm& arm) {
 Shift shift_of(arm_shifter type) {
     switch (type) {
         case ARM_SFT_LSL:
-        case ARM_SFT_LSL_REG: return Shift::Left;
+        case ARM_SFT_LSL_REG:
+            return Shift::Left;
         case ARM_SFT_LSR:
-        case ARM_SFT_LSR_REG: return Shift::Right;
+        case ARM_SFT_LSR_REG:
+            return Shift::Right;
         case ARM_SFT_ASR:
-        case ARM_SFT_ASR_REG: return Shift::Arithmetic;
+        case ARM_SFT_ASR_REG:
+            return Shift::Arithmetic;
         case ARM_SFT_ROR:
-        case ARM_SFT_ROR_REG: return Shift::Rotate;
-        default: return Shift::None;
+        case ARM_SFT_ROR_REG:
+            return Shift::Rotate;
+        default:
+            return Shift::None;
     }
 }
 
@@ -220,43 +225,78 @@ std::optional<Step> build_step(const Decoder::Decoded& decoded) {
     };
     switch (decoded.raw->id) {
         case ARM_INS_MOV:
-        case ARM_INS_MOVW: return unary(with(Operation::Move), arm);
-        case ARM_INS_MVN: return unary(with(Operation::MoveNot), arm);
+        case ARM_INS_MOVW:
+            return unary(with(Operation::Move), arm);
+        case ARM_INS_MVN:
+            return unary(with(Operation::MoveNot), arm);
         case ARM_INS_ADD:
-        case ARM_INS_ADDW: return binary(with(Operation::Add), arm);
+        case ARM_INS_ADDW:
+            return binary(with(Operation::Add), arm);
         case ARM_INS_SUB:
-        case ARM_INS_SUBW: return binary(with(Operation::Subtract), arm);
-        case ARM_INS_RSB: return binary(with(Operation::ReverseSubtract), arm);
-        case ARM_INS_ADC: return binary(with(Operation::AddCarry), arm);
-        case ARM_INS_SBC: return binary(with(Operation::SubtractCarry), arm);
-        case ARM_INS_AND: return binary(with(Operation::And), arm);
-        case ARM_INS_ORR: return binary(with(Operation::Or), arm);
-        case ARM_INS_ORN: return binary(with(Operation::OrNot), arm);
-        case ARM_INS_EOR: return binary(with(Operation::Xor), arm);
-        case ARM_INS_BIC: return binary(with(Operation::BitClear), arm);
-        case ARM_INS_CMP: return compare(with(Operation::Subtract), arm);
-        case ARM_INS_CMN: return compare(with(Operation::Add), arm);
-        case ARM_INS_TST: return compare(with(Operation::And), arm);
-        case ARM_INS_TEQ: return compare(with(Operation::Xor), arm);
-        case ARM_INS_LSL: return shift(step, arm, Shift::Left);
-        case ARM_INS_LSR: return shift(step, arm, Shift::Right);
-        case ARM_INS_ASR: return shift(step, arm, Shift::Arithmetic);
-        case ARM_INS_ROR: return shift(step, arm, Shift::Rotate);
-        case ARM_INS_MUL: return multiply(with(Operation::Multiply), arm);
-        case ARM_INS_MLA: return multiply(with(Operation::MultiplyAdd), arm);
-        case ARM_INS_MLS: return multiply(with(Operation::MultiplySubtract), arm);
-        case ARM_INS_SDIV: return multiply(with(Operation::DivideSigned), arm);
-        case ARM_INS_UDIV: return multiply(with(Operation::DivideUnsigned), arm);
-        case ARM_INS_SXTB: return extend(with(Operation::ExtendByte), arm);
-        case ARM_INS_SXTH: return extend(with(Operation::ExtendHalf), arm);
-        case ARM_INS_UXTB: return extend(with(Operation::ExtendByteUnsigned), arm);
-        case ARM_INS_UXTH: return extend(with(Operation::ExtendHalfUnsigned), arm);
-        case ARM_INS_SBFX: return bit_field(with(Operation::ExtractSigned), arm);
-        case ARM_INS_UBFX: return bit_field(with(Operation::ExtractUnsigned), arm);
-        case ARM_INS_BFI: return bit_field(with(Operation::InsertField), arm);
-        case ARM_INS_BFC: return bit_field(with(Operation::ClearField), arm);
-        case ARM_INS_CLZ: return unary(with(Operation::CountLeadingZeros), arm);
-        case ARM_INS_REV: return unary(with(Operation::ReverseBytes), arm);
+        case ARM_INS_SUBW:
+            return binary(with(Operation::Subtract), arm);
+        case ARM_INS_RSB:
+            return binary(with(Operation::ReverseSubtract), arm);
+        case ARM_INS_ADC:
+            return binary(with(Operation::AddCarry), arm);
+        case ARM_INS_SBC:
+            return binary(with(Operation::SubtractCarry), arm);
+        case ARM_INS_AND:
+            return binary(with(Operation::And), arm);
+        case ARM_INS_ORR:
+            return binary(with(Operation::Or), arm);
+        case ARM_INS_ORN:
+            return binary(with(Operation::OrNot), arm);
+        case ARM_INS_EOR:
+            return binary(with(Operation::Xor), arm);
+        case ARM_INS_BIC:
+            return binary(with(Operation::BitClear), arm);
+        case ARM_INS_CMP:
+            return compare(with(Operation::Subtract), arm);
+        case ARM_INS_CMN:
+            return compare(with(Operation::Add), arm);
+        case ARM_INS_TST:
+            return compare(with(Operation::And), arm);
+        case ARM_INS_TEQ:
+            return compare(with(Operation::Xor), arm);
+        case ARM_INS_LSL:
+            return shift(step, arm, Shift::Left);
+        case ARM_INS_LSR:
+            return shift(step, arm, Shift::Right);
+        case ARM_INS_ASR:
+            return shift(step, arm, Shift::Arithmetic);
+        case ARM_INS_ROR:
+            return shift(step, arm, Shift::Rotate);
+        case ARM_INS_MUL:
+            return multiply(with(Operation::Multiply), arm);
+        case ARM_INS_MLA:
+            return multiply(with(Operation::MultiplyAdd), arm);
+        case ARM_INS_MLS:
+            return multiply(with(Operation::MultiplySubtract), arm);
+        case ARM_INS_SDIV:
+            return multiply(with(Operation::DivideSigned), arm);
+        case ARM_INS_UDIV:
+            return multiply(with(Operation::DivideUnsigned), arm);
+        case ARM_INS_SXTB:
+            return extend(with(Operation::ExtendByte), arm);
+        case ARM_INS_SXTH:
+            return extend(with(Operation::ExtendHalf), arm);
+        case ARM_INS_UXTB:
+            return extend(with(Operation::ExtendByteUnsigned), arm);
+        case ARM_INS_UXTH:
+            return extend(with(Operation::ExtendHalfUnsigned), arm);
+        case ARM_INS_SBFX:
+            return bit_field(with(Operation::ExtractSigned), arm);
+        case ARM_INS_UBFX:
+            return bit_field(with(Operation::ExtractUnsigned), arm);
+        case ARM_INS_BFI:
+            return bit_field(with(Operation::InsertField), arm);
+        case ARM_INS_BFC:
+            return bit_field(with(Operation::ClearField), arm);
+        case ARM_INS_CLZ:
+            return unary(with(Operation::CountLeadingZeros), arm);
+        case ARM_INS_REV:
+            return unary(with(Operation::ReverseBytes), arm);
         case ARM_INS_MOVT: {
             auto built = unary(with(Operation::MoveTop), arm);
             if (built) built->left = built->target;
@@ -265,11 +305,12 @@ std::optional<Step> build_step(const Decoder::Decoded& decoded) {
         case ARM_INS_ADR: {
             step.operation = Operation::Move;
             step.target = register_number(arm.operands[0].reg);
-            step.immediate = ((decoded.instruction.address + 4) & ~Address{3}) +
-                             static_cast<std::uint32_t>(arm.operands[1].imm);
+            step.immediate =
+                ((decoded.instruction.address + 4) & ~Address{3}) + static_cast<std::uint32_t>(arm.operands[1].imm);
             return step;
         }
-        default: return {};
+        default:
+            return {};
     }
 }
 

@@ -54,23 +54,31 @@ std::uint32_t SystemControl::read(Address address, Cycle now) {
     const Address word = address & ~Address{3};
     notice_ticks(now);
     if (in_bank(word, kSetEnable) || in_bank(word, kClearEnable)) return word_of(enabled_, (word & 0x1F) / 4);
-    if (in_bank(word, kSetPending) || in_bank(word, kClearPending)) return word_of(software_pending_, (word & 0x1F) / 4);
+    if (in_bank(word, kSetPending) || in_bank(word, kClearPending))
+        return word_of(software_pending_, (word & 0x1F) / 4);
     switch (word) {
-        case kItmPort0: return 1;  // room for another character
-        case kDwtCycleCount: return static_cast<std::uint32_t>(now - counter_start_);
+        case kItmPort0:
+            return 1;  // room for another character
+        case kDwtCycleCount:
+            return static_cast<std::uint32_t>(now - counter_start_);
         case kSysTickControl: {
             const std::uint32_t value = tick_control_ | (tick_flag_ ? kTickFlag : 0);
             tick_flag_ = false;
             return value;
         }
-        case kSysTickReload: return reload_;
+        case kSysTickReload:
+            return reload_;
         case kSysTickValue:
             if ((tick_control_ & kTickEnable) == 0 || reload_ == 0) return 0;
             return reload_ - static_cast<std::uint32_t>((now - tick_start_) % (std::uint64_t{reload_} + 1));
-        case kCpuId: return cortex_m7_ ? 0x411FC271 : 0x410FC241;
-        case kVectorTable: return vector_table_;
-        case kCacheSize: return cortex_m7_ ? (31u << 13) | (3u << 3) | 1u : 0;  // 32 sets, 4 ways, 32-byte lines
-        default: break;
+        case kCpuId:
+            return cortex_m7_ ? 0x411FC271 : 0x410FC241;
+        case kVectorTable:
+            return vector_table_;
+        case kCacheSize:
+            return cortex_m7_ ? (31u << 13) | (3u << 3) | 1u : 0;  // 32 sets, 4 ways, 32-byte lines
+        default:
+            break;
     }
     const auto found = stored_.find(word);
     return found == stored_.end() ? 0 : found->second;
@@ -93,11 +101,21 @@ void SystemControl::write(Address address, std::uint32_t value, Cycle now) {
     if (in_bank(word, kClearPending)) return write_set(kClearPending, word, value, false, &software_pending_);
     stored_[word] = value;
     switch (word) {
-        case kItmPort0: io_.print(static_cast<char>(value & 0xFF)); break;
-        case kItmRegionBegin: on_region(true, value); break;
-        case kItmRegionEnd: on_region(false, value); break;
-        case kItmExit: io_.stop(StopReason::Exit, static_cast<int>(value)); break;
-        case kDwtCycleCount: counter_start_ = now - value; break;
+        case kItmPort0:
+            io_.print(static_cast<char>(value & 0xFF));
+            break;
+        case kItmRegionBegin:
+            on_region(true, value);
+            break;
+        case kItmRegionEnd:
+            on_region(false, value);
+            break;
+        case kItmExit:
+            io_.stop(StopReason::Exit, static_cast<int>(value));
+            break;
+        case kDwtCycleCount:
+            counter_start_ = now - value;
+            break;
         case kSysTickControl:
             if ((value & kTickEnable) != 0 && (tick_control_ & kTickEnable) == 0) {
                 tick_start_ = now;
@@ -120,11 +138,15 @@ void SystemControl::write(Address address, std::uint32_t value, Cycle now) {
             if ((value & kTickSet) != 0) tick_pending_ = true;
             if ((value & kTickClear) != 0) tick_pending_ = false;
             break;
-        case kVectorTable: vector_table_ = value & ~Address{0x7F}; break;
+        case kVectorTable:
+            vector_table_ = value & ~Address{0x7F};
+            break;
         case kReset:
             if ((value & 0xFFFF0000) == kResetKey && (value & kResetRequest) != 0) io_.stop(StopReason::Reset, 0);
             break;
-        default: on_control(word, value); break;
+        default:
+            on_control(word, value);
+            break;
     }
 }
 
@@ -143,14 +165,18 @@ unsigned SystemControl::pending_exception(Cycle now, const std::vector<std::uniq
 }
 
 void SystemControl::acknowledge(unsigned exception) {
-    if (exception == kSysTickException) tick_pending_ = false;
-    else if (exception == kPendSvException) pendsv_ = false;
-    else if (exception >= kFirstExternal) software_pending_[exception - kFirstExternal] = false;
+    if (exception == kSysTickException)
+        tick_pending_ = false;
+    else if (exception == kPendSvException)
+        pendsv_ = false;
+    else if (exception >= kFirstExternal)
+        software_pending_[exception - kFirstExternal] = false;
 }
 
 Cycle SystemControl::next_event(Cycle now) const {
     if (tick_pending_ || any_software_pending()) return now;
-    if ((tick_control_ & (kTickEnable | kTickInterrupt)) != (kTickEnable | kTickInterrupt) || reload_ == 0) return kNever;
+    if ((tick_control_ & (kTickEnable | kTickInterrupt)) != (kTickEnable | kTickInterrupt) || reload_ == 0)
+        return kNever;
     return tick_start_ + (ticks_seen_ + 1) * (std::uint64_t{reload_} + 1);
 }
 

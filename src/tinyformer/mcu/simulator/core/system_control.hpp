@@ -36,7 +36,9 @@ public:
     std::function<void(Address, std::uint32_t)> on_control;
 
 private:
-    std::uint64_t ticks(Cycle now) const { return reload_ == 0 ? 0 : (now - tick_start_) / (std::uint64_t{reload_} + 1); }
+    std::uint64_t ticks(Cycle now) const {
+        return reload_ == 0 ? 0 : (now - tick_start_) / (std::uint64_t{reload_} + 1);
+    }
     void notice_ticks(Cycle now);
     void write_set(Address first, Address address, std::uint32_t value, bool set, std::bitset<256>* bits) const;
 

@@ -45,13 +45,20 @@ void Timer::notice_update(Cycle now) {
 std::uint32_t Timer::read(Address offset, Cycle now) {
     notice_update(now);
     switch (offset) {
-        case kCr1: return control_;
-        case kDier: return enables_;
-        case kSr: return updated_ ? 1 : 0;
-        case kCnt: return static_cast<std::uint32_t>(counts(now) % period()) & mask_;
-        case kPsc: return prescaler_;
-        case kArr: return reload_;
-        default: return 0;
+        case kCr1:
+            return control_;
+        case kDier:
+            return enables_;
+        case kSr:
+            return updated_ ? 1 : 0;
+        case kCnt:
+            return static_cast<std::uint32_t>(counts(now) % period()) & mask_;
+        case kPsc:
+            return prescaler_;
+        case kArr:
+            return reload_;
+        default:
+            return 0;
     }
 }
 
@@ -63,15 +70,21 @@ void Timer::write(Address offset, std::uint32_t value, Cycle now) {
             control_ = value;
             restart(counter, now);
             break;
-        case kDier: enables_ = value; break;
-        case kSr: updated_ = updated_ && (value & 1) != 0; break;
+        case kDier:
+            enables_ = value;
+            break;
+        case kSr:
+            updated_ = updated_ && (value & 1) != 0;
+            break;
         case kEgr:
             if ((value & 1) != 0) {
                 updated_ = true;
                 restart(0, now);
             }
             break;
-        case kCnt: restart(value & mask_, now); break;
+        case kCnt:
+            restart(value & mask_, now);
+            break;
         case kPsc:
             prescaler_ = value & 0xFFFF;
             restart(counter, now);
@@ -80,7 +93,8 @@ void Timer::write(Address offset, std::uint32_t value, Cycle now) {
             reload_ = value & mask_;
             restart(counter, now);
             break;
-        default: break;
+        default:
+            break;
     }
 }
 

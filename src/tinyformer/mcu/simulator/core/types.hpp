@@ -50,7 +50,7 @@ enum class Cause : std::uint8_t {
 
 constexpr int kCauseCount = static_cast<int>(Cause::Count);
 inline const char* const kCauseNames[kCauseCount] = {
-    "issue", "structural", "dependency", "fetch", "instruction_miss", "flash_miss",
-    "sram_miss", "store", "unaligned", "multi_cycle", "branch"};
+    "issue", "structural", "dependency",  "fetch", "instruction_miss", "flash_miss", "sram_miss",
+    "store", "unaligned",  "multi_cycle", "branch"};
 
 }  // namespace tinyformer
