@@ -1,6 +1,8 @@
 #include "tf_rows.h"
 #include "tf_simd.h"
 
+#if !TF_ARM_DSP
+
 uint32_t *TF(widen_tile)(const int8_t *const source[4], uint32_t quads, uint32_t *tile) {
   const int8_t *a = source[0], *b = source[1], *c = source[2], *d = source[3];
   for (; quads; quads--, tile += 8) {
@@ -17,3 +19,5 @@ uint32_t *TF(widen_tile)(const int8_t *const source[4], uint32_t quads, uint32_t
   }
   return tile;
 }
+
+#endif

@@ -22,6 +22,7 @@ SOURCES = (
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
+    "tf_widen_tile.S",
     "tf_dense_rows.c",
     "tf_dense_rows.S",
     "tf_clamp_bytes.c",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from tinyformer.engine.packing.description import Call, FieldValue, Implementation, Kernel
 from tinyformer.engine.packing.portable import batch_matmul_fields
@@ -10,24 +11,46 @@ from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_batch_matmul_rows.c", "tf_widen_tile.c", "tf_dense_rows.c", "tf_dense_rows.S", "tf_clamp_bytes.c")
+SOURCES = ("tf_batch_matmul_rows.c", "tf_dense_rows.c", "tf_dense_rows.S", "tf_clamp_bytes.c")
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
     assert isinstance(op, ir.BatchMatMul)
-    contiguous = op.a_strides[2] == 1 and op.y_strides[2] == 1
-    if op.m < TILE_PIXELS or op.n < 2 or not contiguous or op.requantization.shift:
+    inputs = (0, 1)
+    if op.y_strides[2] != 1:
+        op, inputs = _transposed(op), (1, 0)
+    if op.m < TILE_PIXELS or op.n < 2 or op.y_strides[2] != 1 or not _fits(op):
         return []
     pairs = -(-op.k // 4) * 2
     record = 4 * (2 * pairs + 5)
-    fixed = 4 * 4 + 4 * (TILE_PIXELS * pairs + 1) + 16
+    fixed = 4 * 4 + 4 * (TILE_PIXELS * pairs + 1)
     if limit < fixed + record:
         return []
     group = balanced_groups(-(-op.n // 2), (limit - fixed) // record)
     product = {f"product.{name}": value for name, value in batch_matmul_fields(op).items()}
     fields: dict[str, FieldValue] = {**product, "group_columns": group}
-    call = Call("batch_matmul_rows", "tf_batch_matmul_rows_params", fields, (0, 1))
+    call = Call("batch_matmul_rows", "tf_batch_matmul_rows_params", fields, inputs)
     return [Implementation("batch_matmul_rows", SOURCES, (call,), fixed + group * record)]
+
+
+def _transposed(op: ir.BatchMatMul) -> ir.BatchMatMul:
+    """The product of the transposed operands in reverse order: the same result, transposed."""
+
+    def swapped(strides: tuple[int, int, int]) -> tuple[int, int, int]:
+        return strides[0], strides[2], strides[1]
+
+    return replace(
+        op, m=op.n, n=op.m,
+        a_strides=swapped(op.b_strides), b_strides=swapped(op.a_strides), y_strides=swapped(op.y_strides),
+        a_zero_point=op.b_zero_point, b_zero_point=op.a_zero_point,
+    )  # fmt: skip
+
+
+def _fits(op: ir.BatchMatMul) -> bool:
+    """Whether int16 holds the right operand times 2**shift, its zero point taken off, and int32 all sums."""
+    shift = op.requantization.shift
+    left, right = (max(127 - zero, 128 + zero) for zero in (op.a_zero_point, op.b_zero_point))
+    return right << shift < 2**15 and op.k * left * right << shift < 2**31
 
 
 KERNEL = Kernel("batch_matmul_rows", (ir.BatchMatMul,), _pack)

@@ -20,6 +20,7 @@ SOURCES = (
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
+    "tf_widen_tile.S",
     "tf_sparse_rows.c",
     "tf_sparse_rows.S",
     "tf_clamp_bytes.c",
@@ -30,6 +31,7 @@ SINGLE_SOURCES = (
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
     "tf_widen_tile.c",
+    "tf_widen_tile.S",
     "tf_clamp_bytes.c",
 )
 
