@@ -186,7 +186,7 @@ def row_of(case: Case, metrics: ModelMetrics, model: CompiledModel) -> dict[str,
         "constants_bytes": metrics.constants_bytes,
         "kernels_bytes": metrics.kernels_bytes,
         "sram_bytes": metrics.sram_bytes,
-        "kernels": sorted({f"{layer['kernel']} {layer['encoding']}".strip() for layer in metrics.layers}),
+        "kernels": sorted({f"{layer.kernel} {layer.encoding}".strip() for layer in metrics.layers}),
         "source": metrics.cycles_source,
     }
 
