@@ -139,9 +139,10 @@ typedef struct {
 } tf_batch_matmul_params;
 void TF(batch_matmul)(const tf_batch_matmul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 
-/* Product of two activations, fast: as batch_matmul, for at least 4 rows and 2 columns, a_strides[2] = y_strides[2] = 1, shift = 0.
- * `group_columns` pairs of columns of b are widened at a time.
- * Scratch, with pairs = ceil(depth / 4) * 2: 4 * (group_columns * (2 * pairs + 5) + 4) + 4 * (4 * pairs + 1) + 16. */
+/* Product of two activations, fast: as batch_matmul, for at least 4 rows and 2 columns, y_strides[2] = 1; int16 holds
+ * (b - b_zero_point) << shift, and int32 the sums of its products with a - a_zero_point. Operands are best contiguous along the
+ * depth, or b along its columns. `group_columns` pairs of columns of b are widened at a time.
+ * Scratch, with pairs = ceil(depth / 4) * 2: 4 * (group_columns * (2 * pairs + 5) + 4) + 4 * (4 * pairs + 1). */
 typedef struct {
   tf_batch_matmul_params product;
   uint16_t group_columns;

@@ -30,17 +30,6 @@ static inline int32_t tf_scale(int32_t acc, int32_t multiplier, int32_t zero_poi
 #endif
 }
 
-/* round_half_up(a * b / 2^32) */
-static inline int32_t tf_high_product(int32_t a, int32_t b) {
-#if TF_ARM_DSP
-  int32_t result;
-  __asm__("smmulr %0, %1, %2" : "=r"(result) : "r"(a), "r"(b));
-  return result;
-#else
-  return tf_scale(a, b, 0);
-#endif
-}
-
 static inline int8_t tf_requantize(int32_t acc, int32_t multiplier, unsigned shift, int32_t zero_point, int32_t low,
                                    int32_t high) {
   return (int8_t)tf_clamp(tf_scale(tf_shift_saturate(acc, shift), multiplier, zero_point), low, high);

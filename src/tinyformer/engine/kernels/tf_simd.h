@@ -28,6 +28,17 @@ static inline uint32_t tf_load(const void *address) {
   return word;
 }
 
+/* A half-word at any address. */
+static inline uint32_t tf_load_half(const void *address) {
+  uint16_t half;
+#if defined(__GNUC__)
+  __builtin_memcpy(&half, address, 2);
+#else
+  memcpy(&half, address, 2);
+#endif
+  return half;
+}
+
 static inline void tf_store(void *address, uint32_t word) {
 #if defined(__GNUC__)
   __builtin_memcpy(address, &word, 4);
@@ -65,6 +76,17 @@ static inline uint32_t tf_odd(uint32_t bytes) {
   __asm__("sxtb16 %0, %1, ror #8" : "=r"(result) : "r"(bytes));
   return result;
 }
+/* Bytes 0 and 2, or 1 and 3, as two int16, each plus its half of `offsets`. */
+static inline uint32_t tf_even_plus(uint32_t offsets, uint32_t bytes) {
+  uint32_t result;
+  __asm__("sxtab16 %0, %1, %2" : "=r"(result) : "r"(offsets), "r"(bytes));
+  return result;
+}
+static inline uint32_t tf_odd_plus(uint32_t offsets, uint32_t bytes) {
+  uint32_t result;
+  __asm__("sxtab16 %0, %1, %2, ror #8" : "=r"(result) : "r"(offsets), "r"(bytes));
+  return result;
+}
 TF_BINARY(tf_low_halves, "pkhbt %0, %1, %2, lsl #16")   /* (a.low, b.low) */
 TF_BINARY(tf_high_halves, "pkhtb %0, %2, %1, asr #16")  /* (a.high, b.high) */
 TF_BINARY(tf_subtract_halves, "ssub16 %0, %1, %2")      /* (a.low - b.low, a.high - b.high), wrapping */
@@ -87,23 +109,11 @@ static inline uint32_t tf_min_bytes(uint32_t a, uint32_t b) {
   return result;
 }
 
-/* Bytewise a - b, wrapping. */
-TF_BINARY(tf_subtract_bytes, "usub8 %0, %1, %2")
-
 /* Saturated to int8. */
 static inline int32_t tf_saturate(int32_t value) {
   int32_t result;
   __asm__("ssat %0, #8, %1" : "=r"(result) : "r"(value));
   return result;
-}
-
-/* The low bytes of four values, the first in the low bits. */
-static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
-  uint32_t word = (uint32_t)a;
-  __asm__("bfi %0, %1, #8, #24" : "+r"(word) : "r"(b));
-  __asm__("bfi %0, %1, #16, #16" : "+r"(word) : "r"(c));
-  __asm__("bfi %0, %1, #24, #8" : "+r"(word) : "r"(d));
-  return word;
 }
 
 #else
@@ -115,6 +125,11 @@ static inline uint32_t tf_even(uint32_t bytes) {
   return tf_pack((int8_t)(bytes & 0xFF), (int8_t)(bytes >> 16 & 0xFF));
 }
 static inline uint32_t tf_odd(uint32_t bytes) { return tf_even(bytes >> 8); }
+static inline uint32_t tf_even_plus(uint32_t offsets, uint32_t bytes) {
+  const uint32_t wide = tf_even(bytes);
+  return tf_pack(tf_low(wide) + tf_low(offsets), tf_high(wide) + tf_high(offsets));
+}
+static inline uint32_t tf_odd_plus(uint32_t offsets, uint32_t bytes) { return tf_even_plus(offsets, bytes >> 8); }
 static inline uint32_t tf_low_halves(uint32_t a, uint32_t b) { return tf_pack(tf_low(a), tf_low(b)); }
 static inline uint32_t tf_high_halves(uint32_t a, uint32_t b) { return tf_pack(tf_high(a), tf_high(b)); }
 static inline uint32_t tf_subtract_halves(uint32_t a, uint32_t b) {
@@ -137,12 +152,6 @@ static inline uint32_t tf_max_bytes(uint32_t a, uint32_t b) {
   return result;
 }
 static inline uint32_t tf_min_bytes(uint32_t a, uint32_t b) { return ~tf_max_bytes(~a, ~b); }
-static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
-  return ((uint32_t)a & 0xFF) | ((uint32_t)b & 0xFF) << 8 | ((uint32_t)c & 0xFF) << 16 | (uint32_t)d << 24;
-}
-static inline uint32_t tf_subtract_bytes(uint32_t a, uint32_t b) {
-  return ((a | 0x80808080u) - (b & 0x7F7F7F7Fu)) ^ ((a ^ ~b) & 0x80808080u);
-}
 static inline int32_t tf_saturate(int32_t value) { return value < -128 ? -128 : value > 127 ? 127 : value; }
 
 #endif

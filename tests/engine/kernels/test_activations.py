@@ -1,4 +1,7 @@
-"""Operators on the simulated microcontroller, where the assembly runs: awkward shapes, operands at any address."""
+"""Operators without weights: awkward shapes, extreme constants, operands at any address.
+
+On this computer, and on the simulated microcontroller, where the assembly runs.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,12 @@ import numpy as np
 import pytest
 
 from tests.engine.kernels import random_ops as make
+from tests.engine.kernels.harness import check
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import compile_graph
 from tinyformer.engine.firmware import build_firmware, run_firmware
+from tinyformer.ir import arithmetic
 from tinyformer.ir import graph as ir
 from tinyformer.ir.reference import execute_all
 
@@ -50,6 +55,20 @@ def flat_layer_norm(rng: np.random.Generator) -> make.Case:
     return replace(op, epsilon=1), tensors
 
 
+def turned(rng: np.random.Generator, heads: int, queries: int, keys: int, width: int) -> make.Case:
+    """Scores with the result transposed."""
+    op, tensors = make.scores(rng, heads, queries, keys, width)
+    assert isinstance(op, ir.BatchMatMul)
+    return replace(op, y_strides=(queries * keys, 1, queries)), tensors
+
+
+def loud_context(rng: np.random.Generator) -> make.Case:
+    """A ratio of scales that takes a shift."""
+    op, tensors = make.context(rng, 2, 9, 6, 7)
+    assert isinstance(op, ir.BatchMatMul)
+    return replace(op, requantization=arithmetic.requantization(3.7, 5, -100, 90)), tensors
+
+
 FAMILIES: dict[str, list[Make]] = {
     "add": [
         *(lambda rng, n=n: make.add(rng, (1, n)) for n in (1, 3, 7, 8, 9, 16, 29, 64, 127)),
@@ -75,6 +94,9 @@ FAMILIES: dict[str, list[Make]] = {
             for h, q, k, w in ((2, 9, 8, 12), (3, 5, 7, 5), (1, 4, 3, 2), (2, 6, 13, 10))
         ),
         lambda rng: make.scattered_matmul(rng, 3, 4, 5, 6),
+        lambda rng: turned(rng, 2, 7, 5, 9),
+        lambda rng: turned(rng, 1, 3, 8, 4),
+        loud_context,
     ],
 }
 
@@ -100,6 +122,13 @@ def together(cases: Iterable[make.Case]) -> ir.Graph:
         outputs.append(names[op.output])
     tensors["x"] = ir.Tensor("x", (1, end), 1.0, 0)
     return ir.Graph("kernels", "x", tuple(outputs), tensors, ops)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_host_equals_reference(family: str, build: Path) -> None:
+    rng = np.random.default_rng([*map(ord, family)])
+    for case in FAMILIES[family]:
+        check(build, *case(rng), rng)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
