@@ -116,6 +116,15 @@ static inline int32_t tf_saturate(int32_t value) {
   return result;
 }
 
+/* The low bytes of four values, the first in the low bits. */
+static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  uint32_t word = (uint32_t)a;
+  __asm__("bfi %0, %1, #8, #24" : "+r"(word) : "r"(b));
+  __asm__("bfi %0, %1, #16, #16" : "+r"(word) : "r"(c));
+  __asm__("bfi %0, %1, #24, #8" : "+r"(word) : "r"(d));
+  return word;
+}
+
 #else
 
 static inline int32_t tf_low(uint32_t word) { return (int16_t)(word & 0xFFFF); }
@@ -152,6 +161,9 @@ static inline uint32_t tf_max_bytes(uint32_t a, uint32_t b) {
   return result;
 }
 static inline uint32_t tf_min_bytes(uint32_t a, uint32_t b) { return ~tf_max_bytes(~a, ~b); }
+static inline uint32_t tf_pack_bytes(int32_t a, int32_t b, int32_t c, int32_t d) {
+  return ((uint32_t)a & 0xFF) | ((uint32_t)b & 0xFF) << 8 | ((uint32_t)c & 0xFF) << 16 | (uint32_t)d << 24;
+}
 static inline int32_t tf_saturate(int32_t value) { return value < -128 ? -128 : value > 127 ? 127 : value; }
 
 #endif
