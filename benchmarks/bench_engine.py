@@ -26,7 +26,6 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import engine_cases as cases
-
 from tinyformer.config.engine import EngineConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
 from tinyformer.engine.firmware import FirmwareRun, build_firmware, run_firmware
@@ -105,7 +104,6 @@ def sparse_cases() -> Iterator[Case]:
 
 def _fixture(name: str) -> ir.Graph:
     from benchmarks.models import build  # noqa: PLC0415 torch is slow to import and only these cases need it
-
     from tinyformer.ir.onnx_import import import_onnx  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as scratch:
