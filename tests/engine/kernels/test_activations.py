@@ -69,6 +69,12 @@ def loud_context(rng: np.random.Generator) -> make.Case:
     return replace(op, requantization=arithmetic.requantization(3.7, 5, -100, 90)), tensors
 
 
+def permuted(rng: np.random.Generator, shape: tuple[int, ...], permutation: tuple[int, ...]) -> make.Case:
+    out = tuple(shape[axis] for axis in permutation)
+    op = ir.Transpose("transpose", ("x",), "y", permutation)
+    return op, make.tensors(make.tensor(rng, "x", shape), make.tensor(rng, "y", out))
+
+
 FAMILIES: dict[str, list[Make]] = {
     "add": [
         *(lambda rng, n=n: make.add(rng, (1, n)) for n in (1, 3, 7, 8, 9, 16, 29, 64, 127)),
@@ -83,6 +89,33 @@ FAMILIES: dict[str, list[Make]] = {
         *(lambda rng, n=n: make.layer_norm(rng, (3, n)) for n in (1, 3, 4, 5, 8, 11, 12, 16, 31, 96, 1021)),
         loud_layer_norm,
         flat_layer_norm,
+    ],
+    "mul": [
+        *(lambda rng, n=n: make.mul(rng, (3, n), broadcast=n % 2 == 0) for n in (1, 4, 7, 8, 9, 30, 64)),
+    ],
+    "pool": [
+        *(
+            lambda rng, c=c, largest=largest: make.pool(
+                rng, (5, 6, c), (3, 2), (2, 1), padding=(1, 1, 0, 1), largest=largest
+            )
+            for c in (1, 3, 4, 9, 16)
+            for largest in (False, True)
+        ),
+        lambda rng: make.pool(rng, (7, 5, 12), (7, 5), (1, 1)),
+        lambda rng: make.pool(rng, (33, 20, 7), (33, 20), (1, 1)),
+        lambda rng: make.pool(rng, (1, 600, 6), (1, 600), (1, 1)),
+    ],
+    "copy": [
+        *(lambda rng, c=c: make.concat(rng, [(1, 3, 4, c), (1, 3, 4, 2), (1, 3, 4, 21)], 3) for c in (1, 4, 7, 16)),
+        *(lambda rng, c=c: make.cut(rng, (1, 3, 4, c), 3) for c in (2, 9, 33)),
+    ],
+    "transpose": [
+        lambda rng: make.transpose(rng, (2, 3, 4, 5)),
+        *(
+            lambda rng, p=p: permuted(rng, (2, 5, 9, 6), p)
+            for p in ((0, 1, 3, 2), (0, 2, 1, 3), (3, 1, 2, 0), (0, 3, 1, 2))
+        ),
+        *(lambda rng, s=s: permuted(rng, s, (1, 0)) for s in ((1, 5), (4, 4), (9, 11), (16, 3), (3, 16))),
     ],
     "batch matmul": [
         *(

@@ -200,7 +200,7 @@ typedef struct {
 void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Average pooling: the sum of (x - in_zero_point) over the cells inside the image, requantized. `multiplier_step` is 1 where
- * `multipliers` is indexed by (cells inside - 1). Scratch: 4 * channels bytes. */
+ * `multipliers` is indexed by (cells inside - 1). Scratch: none. */
 typedef struct {
   uint16_t in_height, in_width, channels;
   uint16_t out_height, out_width;

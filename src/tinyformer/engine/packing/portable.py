@@ -271,10 +271,6 @@ def _equal_inputs(op: Op, tensors: Tensors) -> tuple[int, ...]:
     return tuple(i for i, name in enumerate(op.inputs) if tensors[name].size == size)
 
 
-def _row_words(y: Tensor) -> int:
-    return 4 * y.shape[-1]
-
-
 def _softmax_words(y: Tensor) -> int:
     return 4 * (y.shape[-1] + 4)
 
@@ -295,7 +291,7 @@ KERNELS: tuple[Kernel, ...] = (
         (ir.LayerNorm,),
         _one_call("layer_norm", _layer_norm, in_place=_first, helpers=("tf_layer_norm_words.S",)),
     ),
-    Kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool, _row_words)),
+    Kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool)),
     Kernel("max_pool", (ir.MaxPool2D,), _one_call("max_pool", _max_pool)),
     Kernel("copy", (ir.Slice,), _one_call("copy", _slice)),
     Kernel("copy", (ir.Concat,), _concat),
