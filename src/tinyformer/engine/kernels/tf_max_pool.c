@@ -1,35 +1,41 @@
-#include "tf_kernels.h"
+#include "tf_pool.h"
 #include "tf_simd.h"
 
-static int largest(int a, int b) { return a > b ? a : b; }
-static int smallest(int a, int b) { return a < b ? a : b; }
+/* Largest values of `words` * 4 channels, at most 16, that begin at channel c. */
+TF_INLINE void pool_words(const tf_pool_cells *window, uint32_t c, uint32_t words, int8_t *y) {
+  uint32_t most[4] = {0x80808080u, 0x80808080u, 0x80808080u, 0x80808080u};
+  const int8_t *first = window->first + c;
+  for (uint32_t rows = window->rows; rows; rows--, first += window->row_bytes) {
+    const int8_t *cell = first;
+    for (uint32_t i = window->columns; i; i--, cell += window->channels) {
+      for (uint32_t w = 0; w < words; w++) most[w] = tf_max_bytes(most[w], tf_load(cell + 4 * w));
+    }
+  }
+  for (uint32_t w = 0; w < words; w++) tf_store(y + c + 4 * w, most[w]);
+}
+
+static void pool_channel(const tf_pool_cells *window, uint32_t c, int8_t *y) {
+  const int8_t *first = window->first + c;
+  int most = -128;
+  for (uint32_t rows = window->rows; rows; rows--, first += window->row_bytes) {
+    for (uint32_t i = 0; i < window->columns; i++) {
+      const int value = first[i * window->channels];
+      most = value > most ? value : most;
+    }
+  }
+  y[c] = (int8_t)most;
+}
 
 void TF(max_pool)(const tf_pool_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  const int channels = p->channels;
+  const uint32_t channels = p->channels;
   (void)scratch;
   for (int row = 0; row < p->out_height; row++) {
-    const int top = row * p->stride_y - p->pad_top;
-    const int first_row = largest(top, 0), rows_end = smallest(top + p->kernel_height, p->in_height);
     for (int column = 0; column < p->out_width; column++, y += channels) {
-      const int left = column * p->stride_x - p->pad_left;
-      const int first_column = largest(left, 0), columns_end = smallest(left + p->kernel_width, p->in_width);
-      int c = 0;
-      for (; c + 4 <= channels; c += 4) {
-        uint32_t most = 0x80808080u;
-        for (int i = first_row; i < rows_end; i++) {
-          const int8_t *cell = x + (i * p->in_width + first_column) * channels + c;
-          for (int j = first_column; j < columns_end; j++, cell += channels) most = tf_max_bytes(most, tf_load(cell));
-        }
-        tf_store(y + c, most);
-      }
-      for (; c < channels; c++) {
-        int most = -128;
-        for (int i = first_row; i < rows_end; i++) {
-          const int8_t *cell = x + (i * p->in_width + first_column) * channels + c;
-          for (int j = first_column; j < columns_end; j++, cell += channels) most = largest(most, *cell);
-        }
-        y[c] = (int8_t)most;
-      }
+      const tf_pool_cells window = tf_pool_window(p, x, row, column);
+      uint32_t c = 0;
+      for (; c + 16 <= channels; c += 16) pool_words(&window, c, 4, y);
+      for (; c + 4 <= channels; c += 4) pool_words(&window, c, 1, y);
+      for (; c < channels; c++) pool_channel(&window, c, y);
     }
   }
 }

@@ -18,6 +18,15 @@ typedef struct {
 } tf_add_terms;
 void TF(add_words)(const tf_add_terms *terms, const int8_t *a, const int8_t *b, int8_t *y);
 
+/* y = saturate(zero + (((a + a_offset) * (b + b_offset) * multiplier + 2^31) >> 32)) - 128, saturated to 0 .. 255; what is
+ * saturated fits int16. The assembly knows the offsets of the members. */
+typedef struct {
+  uint32_t a_offsets, b_offsets; /* in both halves */
+  int32_t multiplier, zero;
+  const int8_t *y_end; /* y plus a positive multiple of 8 */
+} tf_mul_terms;
+void TF(mul_words)(const tf_mul_terms *terms, const int8_t *a, const int8_t *b, int8_t *y);
+
 /* y = table[x + 128]; y_end is y plus a positive multiple of 8. */
 void TF(lut_words)(const int8_t *table, const int8_t *x, int8_t *y, const int8_t *y_end);
 

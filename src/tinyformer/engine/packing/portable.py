@@ -283,7 +283,9 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel(
         "add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs, helpers=("tf_add_words.S", "tf_clamp_bytes.c"))
     ),
-    Kernel("mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs)),
+    Kernel(
+        "mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs, helpers=("tf_mul_words.S", "tf_clamp_bytes.c"))
+    ),
     Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first, helpers=("tf_lut_words.S",))),
     Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _softmax_words, _first, ("tf_softmax_words.S",))),
     Kernel(
