@@ -8,13 +8,11 @@
 
 #include "tf_name.h"
 
-/* For functions that take constants which must reach the compiler's unroller, and for loops that need all registers. */
+/* For functions that take constants which must reach the compiler's unroller. */
 #if defined(__GNUC__)
 #define TF_INLINE static inline __attribute__((always_inline))
-#define TF_NOINLINE __attribute__((noinline))
 #else
 #define TF_INLINE static inline
-#define TF_NOINLINE
 #endif
 
 /* A word at any address. The builtin stays one instruction even where the library is freestanding. */
@@ -89,7 +87,6 @@ static inline uint32_t tf_odd_plus(uint32_t offsets, uint32_t bytes) {
 }
 TF_BINARY(tf_low_halves, "pkhbt %0, %1, %2, lsl #16")   /* (a.low, b.low) */
 TF_BINARY(tf_high_halves, "pkhtb %0, %2, %1, asr #16")  /* (a.high, b.high) */
-TF_BINARY(tf_subtract_halves, "ssub16 %0, %1, %2")      /* (a.low - b.low, a.high - b.high), wrapping */
 TF_ACCUMULATE(tf_dot, "smlad")                          /* acc + a.low * b.low + a.high * b.high */
 TF_ACCUMULATE(tf_mac_low_low, "smlabb")                 /* acc + a.low * b.low */
 TF_ACCUMULATE(tf_mac_low_high, "smlabt")                /* acc + a.low * b.high */
@@ -141,9 +138,6 @@ static inline uint32_t tf_even_plus(uint32_t offsets, uint32_t bytes) {
 static inline uint32_t tf_odd_plus(uint32_t offsets, uint32_t bytes) { return tf_even_plus(offsets, bytes >> 8); }
 static inline uint32_t tf_low_halves(uint32_t a, uint32_t b) { return tf_pack(tf_low(a), tf_low(b)); }
 static inline uint32_t tf_high_halves(uint32_t a, uint32_t b) { return tf_pack(tf_high(a), tf_high(b)); }
-static inline uint32_t tf_subtract_halves(uint32_t a, uint32_t b) {
-  return tf_pack(tf_low(a) - tf_low(b), tf_high(a) - tf_high(b));
-}
 static inline int32_t tf_mac_low_low(uint32_t a, uint32_t b, int32_t acc) { return acc + tf_low(a) * tf_low(b); }
 static inline int32_t tf_mac_low_high(uint32_t a, uint32_t b, int32_t acc) { return acc + tf_low(a) * tf_high(b); }
 static inline int32_t tf_mac_high_low(uint32_t a, uint32_t b, int32_t acc) { return acc + tf_high(a) * tf_low(b); }

@@ -34,14 +34,16 @@ TF(softmax_exponents):
   add x_end, x, r4
   orr mosts, mosts, mosts, lsl #16
   mov r8, mosts
+
+  .p2align 3
 1:
   ldr r5, [r9], #4
   ldr r6, [r9], #4
   ssub8 r7, mosts, r5
+  cmp r9, x_end
   sel mosts, mosts, r5
   ssub8 r7, r8, r6
   sel r8, r8, r6
-  cmp r9, x_end
   bne 1b
   ssub8 r7, mosts, r8
   sel mosts, mosts, r8
@@ -130,25 +132,24 @@ TF(softmax_words):
   .p2align 3
 1:
   smmlar r4, r4, reciprocal, zero
-  ldr r8, [e]
+  ldr r8, [e], #32
   smmlar r6, r6, reciprocal, zero
-  ldr r9, [e, #4]
+  ldr r10, [e, #-24]
   smmlar r5, r5, reciprocal, zero
-  ldr r10, [e, #8]
+  ldr r9, [e, #-28]
   smmlar r7, r7, reciprocal, zero
-  ldr r11, [e, #12]
+  ldr r11, [e, #-20]
   pkhbt r4, r4, r6, lsl #16
   smmlar r8, r8, reciprocal, zero
   smmlar r10, r10, reciprocal, zero
-  adds e, #32
+  ldr r6, [e, #-8]              /* the next four */
   pkhbt r5, r5, r7, lsl #16
   smmlar r9, r9, reciprocal, zero
   usat16 r4, #8, r4
   smmlar r11, r11, reciprocal, zero
-  usat16 r5, #8, r5
-  ldr r6, [e, #-8]              /* the next four */
   pkhbt r8, r8, r10, lsl #16
   ldr r7, [e, #-4]
+  usat16 r5, #8, r5
   pkhbt r9, r9, r11, lsl #16
   usat16 r8, #8, r8
   usat16 r9, #8, r9

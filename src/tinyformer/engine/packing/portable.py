@@ -1,4 +1,4 @@
-"""The plain C kernels: one for every operator, any shape, no scratch worth mentioning."""
+"""The plain C kernels for operators of any shape, without scratch."""
 
 from __future__ import annotations
 
@@ -112,54 +112,6 @@ def _batch_matmul(op: Op, tensors: Tensors) -> Call:
     return Call("batch_matmul", "tf_batch_matmul_params", batch_matmul_fields(op), (0, 1))
 
 
-def _add(op: Op, tensors: Tensors) -> Call:
-    assert isinstance(op, ir.Add)
-    fields: dict[str, FieldValue] = {
-        "count": tensors[op.output].size,
-        "multiplier_a": op.multiplier_a, "multiplier_b": op.multiplier_b, "offset": op.offset,
-        "shift": op.shift, "low": op.low, "high": op.high,
-    }  # fmt: skip
-    return Call("add", "tf_add_params", fields, (0, 1))
-
-
-def _mul(op: Op, tensors: Tensors) -> Call:
-    assert isinstance(op, ir.Mul)
-    r = op.requantization
-    fields: dict[str, FieldValue] = {
-        "count": tensors[op.output].size, "b_count": tensors[op.inputs[1]].size,
-        "multiplier": int(r.multipliers[0]), "shift": r.shift,
-        "a_zero_point": op.a_zero_point, "b_zero_point": op.b_zero_point,
-        "zero_point": r.zero_point, "low": r.low, "high": r.high,
-    }  # fmt: skip
-    return Call("mul", "tf_mul_params", fields, (0, 1))
-
-
-def _lut(op: Op, tensors: Tensors) -> Call:
-    assert isinstance(op, ir.Lut)
-    return Call("lut", "tf_lut_params", {"count": tensors[op.output].size, "table": Constant(op.table.astype(np.int8))})
-
-
-def _softmax(op: Op, tensors: Tensors) -> Call:
-    assert isinstance(op, ir.Softmax)
-    rows, columns = rows_and_columns(tensors[op.output].shape)
-    fields: dict[str, FieldValue] = {
-        "rows": rows, "columns": columns, "exponentials": Constant(op.exponentials[::-1].astype(np.uint32)),
-        "numerator": op.numerator, "sum_shift": op.sum_shift, "zero_point": op.zero_point,
-    }  # fmt: skip
-    return Call("softmax", "tf_softmax_params", fields)
-
-
-def _layer_norm(op: Op, tensors: Tensors) -> Call:
-    assert isinstance(op, ir.LayerNorm)
-    rows, columns = rows_and_columns(tensors[op.output].shape)
-    fields: dict[str, FieldValue] = {
-        "rows": rows, "columns": columns,
-        "gamma": Constant(op.gamma.astype(np.int16)), "beta": Constant(op.beta.astype(np.int32)),
-        "epsilon": op.epsilon, "pre_shift": op.pre_shift, "post_shift": op.post_shift,
-    }  # fmt: skip
-    return Call("layer_norm", "tf_layer_norm_params", fields)
-
-
 def _pool_fields(op: ir.AveragePool2D | ir.MaxPool2D, x: Tensor, y: Tensor) -> dict[str, FieldValue]:
     in_height, in_width, channels = image_shape(x.shape)
     out_height, out_width, _ = image_shape(y.shape)
@@ -245,7 +197,7 @@ def _reshape(op: Op, tensors: Tensors, limit: int) -> list[Implementation]:
     return [Implementation("reshape", (), (), alias=True)]
 
 
-def _one_call(
+def one_call(
     name: str,
     pack: Callable[[Op, Tensors], Call],
     scratch: Callable[[Tensor], int] = lambda y: 0,
@@ -253,6 +205,8 @@ def _one_call(
     helpers: tuple[str, ...] = (),
     encoding: str = "",
 ) -> Pack:
+    """Packing of a kernel ``tf_<name>.c`` (with ``helpers``) that runs an operator in one call."""
+
     def implement(op: Op, tensors: Tensors, limit: int) -> list[Implementation]:
         call = pack(op, tensors)
         sources = (f"tf_{name}.c", *helpers)
@@ -262,43 +216,17 @@ def _one_call(
     return implement
 
 
-def _first(op: Op, tensors: Tensors) -> tuple[int, ...]:
-    return (0,)
-
-
-def _equal_inputs(op: Op, tensors: Tensors) -> tuple[int, ...]:
-    size = tensors[op.output].size
-    return tuple(i for i, name in enumerate(op.inputs) if tensors[name].size == size)
-
-
-def _softmax_words(y: Tensor) -> int:
-    return 4 * (y.shape[-1] + 4)
-
-
 KERNELS: tuple[Kernel, ...] = (
-    Kernel("conv", (ir.Conv2D,), _one_call("conv", _conv, encoding="dense")),
-    Kernel("conv", (ir.Linear,), _one_call("conv", _linear, encoding="dense")),
-    Kernel("depthwise", (ir.DepthwiseConv2D,), _one_call("depthwise", _depthwise, encoding="dense")),
-    Kernel("batch_matmul", (ir.BatchMatMul,), _one_call("batch_matmul", _batch_matmul)),
-    Kernel(
-        "add", (ir.Add,), _one_call("add", _add, in_place=_equal_inputs, helpers=("tf_add_words.S", "tf_clamp_bytes.c"))
-    ),
-    Kernel(
-        "mul", (ir.Mul,), _one_call("mul", _mul, in_place=_equal_inputs, helpers=("tf_mul_words.S", "tf_clamp_bytes.c"))
-    ),
-    Kernel("lut", (ir.Lut,), _one_call("lut", _lut, in_place=_first, helpers=("tf_lut_words.S",))),
-    Kernel("softmax", (ir.Softmax,), _one_call("softmax", _softmax, _softmax_words, _first, ("tf_softmax_words.S",))),
-    Kernel(
-        "layer_norm",
-        (ir.LayerNorm,),
-        _one_call("layer_norm", _layer_norm, in_place=_first, helpers=("tf_layer_norm_words.S",)),
-    ),
-    Kernel("average_pool", (ir.AveragePool2D,), _one_call("average_pool", _average_pool)),
-    Kernel("max_pool", (ir.MaxPool2D,), _one_call("max_pool", _max_pool)),
-    Kernel("copy", (ir.Slice,), _one_call("copy", _slice)),
+    Kernel("conv", (ir.Conv2D,), one_call("conv", _conv, encoding="dense")),
+    Kernel("conv", (ir.Linear,), one_call("conv", _linear, encoding="dense")),
+    Kernel("depthwise", (ir.DepthwiseConv2D,), one_call("depthwise", _depthwise, encoding="dense")),
+    Kernel("batch_matmul", (ir.BatchMatMul,), one_call("batch_matmul", _batch_matmul)),
+    Kernel("average_pool", (ir.AveragePool2D,), one_call("average_pool", _average_pool)),
+    Kernel("max_pool", (ir.MaxPool2D,), one_call("max_pool", _max_pool)),
+    Kernel("copy", (ir.Slice,), one_call("copy", _slice)),
     Kernel("copy", (ir.Concat,), _concat),
-    Kernel("pad", (ir.Pad,), _one_call("pad", _pad)),
-    Kernel("transpose", (ir.Transpose,), _one_call("transpose", _transpose)),
+    Kernel("pad", (ir.Pad,), one_call("pad", _pad)),
+    Kernel("transpose", (ir.Transpose,), one_call("transpose", _transpose)),
     Kernel("reshape", (ir.Reshape,), _reshape),
 )
-"""Plain C kernels; every operator type of the graph has exactly one here."""
+"""Plain C kernels; every operator type of the graph has exactly one here or in ``elementwise.KERNELS``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from tinyformer.engine.packing import dense, depthwise, matmul, portable, sparse, vector
+from tinyformer.engine.packing import dense, depthwise, elementwise, matmul, portable, sparse, vector
 from tinyformer.engine.packing.description import Implementation, Kernel
 from tinyformer.ir.graph import Op, Tensor
 
@@ -21,6 +21,7 @@ KERNELS: tuple[Kernel, ...] = (
     vector.KERNEL,
     depthwise.KERNEL,
     matmul.KERNEL,
+    *elementwise.KERNELS,
     *portable.KERNELS,
 )
 
