@@ -9,9 +9,9 @@ from pathlib import Path
 import onnx
 import pytest
 import yaml
-
 from tests.pipeline.conftest import TINY
 from tests.pipeline.project import Project, stages_run
+
 from tinyformer.tracking.reader import read_runs
 
 pytestmark = pytest.mark.xdist_group("pipeline")

@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
-
 from tests.pipeline.project import Project
+
 from tinyformer.pipeline.stage import hash_path
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
         ("finetune", ["outputs/subnet.safetensors", "outputs/history/finetune.json"]),
     ],
 )
-def test_a_killed_stage_resumes_to_the_same_bytes(tiny: Project, tmp_path: Path, stage: str, outputs: list[str]) -> None:
+def test_a_killed_stage_resumes_to_equal_bytes(tiny: Project, tmp_path: Path, stage: str, outputs: list[str]) -> None:
     project = Project(tmp_path / "copy")
     shutil.copytree(tiny.root, project.root, ignore=shutil.ignore_patterns(".dvc", "wandb", ".tinyformer"))
     expected = {name: hash_path(project.root / name) for name in outputs}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
@@ -26,6 +25,7 @@ def compile_command(model: Path, mcu: str, output: Path, name: str | None, setti
     from rich.console import Console  # noqa: PLC0415
 
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
+    from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
     from tinyformer.engine.settings import load_engine_config  # noqa: PLC0415
     from tinyformer.ir.load import load_model  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
@@ -35,15 +35,10 @@ def compile_command(model: Path, mcu: str, output: Path, name: str | None, setti
     with console.status(f"Reading {model}"):
         graph = load_model(model)
     with console.status(f"Compiling for {target.name}"):
-        compiled = compile_graph(graph, target, load_engine_config(settings), name or symbol(model.stem))
+        compiled = compile_graph(graph, target, load_engine_config(settings), name or identifier(model.stem))
         compiled.write(output)
     console.print(f"{model} -> {output}")
     if simulate:
         from tinyformer.cli.packages import measure_package  # noqa: PLC0415
 
         measure_package(output, target, load_engine_config(settings))
-
-
-def symbol(text: str) -> str:
-    """A C identifier made of ``text``."""
-    return re.sub(r"\W", "_", text if text[:1].isalpha() else f"model_{text}")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tinyformer.engine.compiler import compile_graph
+from tinyformer.engine.metrics import with_measurements
 from tinyformer.ir.onnx_import import import_onnx
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.stage import Stage, run_stage
@@ -14,7 +15,7 @@ from tinyformer.pipeline.stage import Stage, run_stage
 def codegen(stage: Stage) -> Mapping[str, Any]:
     """Write ``firmware/``; the metrics are what is known of the model before it runs."""
     config = stage.config
-    compiled = compile_graph(import_onnx(artifacts.MODEL), config.mcu, config.engine)
+    compiled = with_measurements(compile_graph(import_onnx(artifacts.MODEL), config.mcu, config.engine), config.mcu)
     compiled.write(artifacts.FIRMWARE)
     stage.run.add_artifact(artifacts.FIRMWARE, f"{config.experiment}-firmware", "firmware")
     names = ("macs", "macs_executed", "constants_bytes", "arena_bytes", "arena_lower_bound")

@@ -11,6 +11,7 @@ import onnx
 from tinyformer.compression.export import batchnorms, build_float_onnx
 from tinyformer.compression.folding import fold_batchnorm
 from tinyformer.compression.onnx_runs import accuracy
+from tinyformer.compression.quantization_training import train_quantized
 from tinyformer.compression.quantize import quantize
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import load_splits
@@ -28,10 +29,27 @@ def quantize_stage(stage: Stage) -> Mapping[str, Any]:
     genome = read_genome(artifacts.SUBNET_SPEC)
     weights = load_weights(artifacts.SUBNET)
     verify_plan(weights, genome.plan)
-    splits = load_splits(artifacts.PROCESSED / config.data.name)
+    processed = artifacts.PROCESSED / config.data.name
+    splits = load_splits(processed)
     parameters = fold_batchnorm(weights, batchnorms(genome.subnet), BATCHNORM_EPSILON)
     float_model = build_float_onnx(genome.subnet, parameters)
-    model = quantize(float_model, normalize(splits.calibration.images).numpy(), config.quantization)
+    calibration = normalize(splits.calibration.images).numpy()
+    if config.quantization.training is None:
+        model = quantize(float_model, calibration, config.quantization)
+    else:
+        model = train_quantized(
+            float_model,
+            calibration,
+            splits,
+            config.data,
+            config.quantization,
+            config.trainer,
+            seed=config.seed,
+            checkpoints=stage.checkpoints(
+                ("seed", "data", "quantization", "trainer"), (processed, artifacts.SUBNET_SPEC, artifacts.SUBNET)
+            ),
+            on_metrics=stage.log,
+        ).model
     artifacts.MODEL.write_bytes(model.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(artifacts.MODEL))
     stage.run.add_artifact(artifacts.MODEL, f"{config.experiment}-model", "model")

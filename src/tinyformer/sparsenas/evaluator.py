@@ -22,7 +22,7 @@ from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.nets.supernet_spec import SupernetSpec
 from tinyformer.sparsenas.genome import Genome, content_hash
-from tinyformer.sparsenas.pruning import Masks, apply_masks, make_masks
+from tinyformer.sparsenas.pruning import Masks, apply_masks, loss_gradients, make_masks
 
 _REVISION = 1
 """Part of every key: raise it when the same genome would be evaluated differently by new code."""
@@ -140,15 +140,7 @@ class Evaluator:
         """Gradients of the loss on one training batch, where the criterion asks for them."""
         if self.sparsity.criterion != "taylor":
             return None
-        subnet.eval()
-        images, labels = next(self._batches(1))
-        subnet.zero_grad()
-        F.cross_entropy(subnet(images), labels).backward()
-        gradients = {
-            name: parameter.grad.clone() for name, parameter in subnet.named_parameters() if parameter.grad is not None
-        }
-        subnet.zero_grad()
-        return gradients
+        return loss_gradients(subnet, *next(self._batches(1)))
 
     def _recover(self, subnet: nn.Module, masks: Masks) -> None:
         """A few masked steps of SGD on training batches."""

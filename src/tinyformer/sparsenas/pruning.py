@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -52,6 +53,21 @@ def make_masks(
         gradient = gradients[key] if gradients is not None else None
         masks[layer] = _layer_mask(state[key], sparsity, criterion, gradient)
     return masks
+
+
+def loss_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Gradients of the cross entropy on ``images`` (N, C, H, W) with ``labels`` (N,), for the criterion ``taylor``.
+
+    The model is left in eval mode, without gradients.
+    """
+    model.eval()
+    model.zero_grad()
+    F.cross_entropy(model(images), labels).backward()
+    gradients = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    model.zero_grad()
+    return gradients
 
 
 def apply_masks(model: nn.Module, masks: Masks) -> None:
