@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -42,11 +43,11 @@ def simulate_command(
     from rich.console import Console  # noqa: PLC0415
 
     from tinyformer.errors import TinyFormerError  # noqa: PLC0415
-    from tinyformer.mcu.simulator import Limits, Simulator, print_result  # noqa: PLC0415
+    from tinyformer.mcu.simulator import Limits, Simulator, print_result, process_status  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
 
     target = load_mcu(mcu)
-    mode = "functional" if functional else "timing"
+    mode: Literal["timing", "functional"] = "functional" if functional else "timing"
     if firmware.is_dir():
         from tinyformer.cli.packages import simulate_package  # noqa: PLC0415
 
@@ -59,4 +60,4 @@ def simulate_command(
     result = simulator.run(firmware, limits=Limits(instructions=limit), uart=text)
     sys.stdout.write(result.text)
     print_result(result, Console(stderr=True), profile=profile)
-    sys.exit(result.exit_code)
+    sys.exit(process_status(result))

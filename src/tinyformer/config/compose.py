@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -91,13 +92,19 @@ def _explain(error: HydraException, conf: Path, words: Sequence[str]) -> str:
             )
     if found := re.search(r"Could not override '([^']+)'", message):
         path = tuple(found[1].split("."))
-        known = known_keys(path[:-1]) if len(path) > 1 else sorted({*known_keys(()), *available})
-        guess = closest(path[-1], known)
-        hint = f" Did you mean '{'.'.join((*path[:-1], guess))}'?" if guess else ""
+        depth = next(i for i in range(len(path)) if path[i] not in known_keys(path[:i]) or i == len(path) - 1)
+        known = known_keys(path[:depth]) if depth else sorted({*known_keys(()), *available})
+        guess = closest(path[depth], known)
+        hint = f" Did you mean '{'.'.join((*path[:depth], guess, *path[depth + 1 :]))}'?" if guess else ""
         listing = f" Known keys: {', '.join(known)}." if known else ""
         return f"Command line: unknown key '{found[1]}'.{hint}{listing}"
     if found := re.search(r"Could not find '([^']+)'", message):
         return f"{conf.name}/ has no '{found[1]}'; correct the defaults list that names it."
+    for word in words:
+        try:
+            OverridesParser.create().parse_override(word)
+        except HydraException as problem:
+            return f"Command line: '{word}' is no override ({_first_line(problem)}); write key=value or group=choice."
     return f"Command line or {conf.name}/: {_first_line(error)}."
 
 
