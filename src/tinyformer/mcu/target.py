@@ -7,16 +7,14 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-import tinyformer
+from tinyformer.config.location import conf_directory
 from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
 
 
 def mcu_directory() -> Path:
-    """Directory of the target files: inside the installed package, or of the checkout it was installed from."""
-    package = Path(tinyformer.__file__).parent
-    packaged = package / "conf" / "mcu"
-    return packaged if packaged.is_dir() else package.parents[1] / "conf" / "mcu"
+    """Directory of the target files."""
+    return conf_directory() / "mcu"
 
 
 def known_mcus() -> list[str]:
