@@ -102,7 +102,7 @@ class Estimator:
         choice = _dense_implementation(op, graph, limit)
         step = Step(op, choice, 0, 0.0, choice.calls).planned(graph.tensors, {})
         if choice.alias:
-            return _Sketch(step, 0.0, choice.sources, 0.0)
+            return _Sketch(step, 0.0, (), 0.0)
         kernel = kernel_key(op, choice.kernel, choice.encoding)
         counts = measured_features(op, graph.tensors, choice)
         return self._costed(step, kernel, choice.constant_bytes, choice.sources, counts)

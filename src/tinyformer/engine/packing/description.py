@@ -65,8 +65,8 @@ class Implementation:
 
     ``kernel`` is a name for reports; ``sources`` are files under ``engine/kernels`` (C, and assembly that is empty but
     on its core; they compile for any target); ``scratch_bytes`` is exactly what the calls use; ``in_place`` lists the
-    inputs whose very bytes the output may overwrite; ``alias`` says that the output is the input's bytes and there is
-    nothing to call; ``encoding`` describes the weights for reports (``dense``, ``sparse 2x4``, ...).
+    inputs whose very bytes the output may overwrite; ``alias`` says that the output is the input's bytes, so that
+    the calls are left out unless it needs bytes of its own; ``encoding`` describes the weights for reports (``dense``, ``sparse 2x4``, ...).
     """
 
     kernel: str
