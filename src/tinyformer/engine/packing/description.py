@@ -63,10 +63,11 @@ class Call:
 class Implementation:
     """One way to run one operator of a graph.
 
-    ``kernel`` is a name for reports; ``sources`` are files under ``engine/kernels`` (C, and assembly that is empty but
-    on its core; they compile for any target); ``scratch_bytes`` is exactly what the calls use; ``in_place`` lists the
-    inputs whose very bytes the output may overwrite; ``alias`` says that the output is the input's bytes, so that
-    the calls are left out unless it needs bytes of its own; ``encoding`` describes the weights for reports (``dense``, ``sparse 2x4``, ...).
+    ``kernel`` is a name for reports; ``sources`` are files under ``engine/kernels`` (C, and assembly that is empty
+    but on its core; they compile for any target); ``scratch_bytes`` is exactly what the calls use; ``in_place``
+    lists the inputs whose very bytes the output may overwrite; ``alias`` says that the output is the input's bytes,
+    so that the calls are left out unless it needs bytes of its own; ``encoding`` describes the weights for reports
+    (``dense``, ``sparse 2x4``, ...).
     """
 
     kernel: str
