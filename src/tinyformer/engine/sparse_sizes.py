@@ -56,10 +56,12 @@ def stream_passes(wanted: int, words: int) -> int:
 def _index_bytes(kept: int, block_rows: int, block_columns: int) -> int:
     """Expected bytes of the index: a gap for each block; for each block row its distance and its number of blocks.
 
-    A number n takes 1 + n // 15 digits of four bits. Gaps between blocks of density p are geometric: n >= 15 k with
-    probability (1 - p)^(15 k).
+    A number n takes 1 + n // 15 digits of four bits. With blocks of density p, a block stands behind a gap of 15 k or
+    more with probability p (1 - p)^(15 k) in each of the columns that have so many before them.
     """
-    longer = (1 - kept / (block_rows * block_columns)) ** DIGIT
-    digits = kept * (1 + longer / (1 - longer) if longer < 1 else 1)
+    density = kept / (block_rows * block_columns)
+    digits: float = kept
+    for gap in range(DIGIT, block_columns, DIGIT):
+        digits += block_rows * (block_columns - gap) * density * (1 - density) ** gap
     digits += block_rows * (1 + kept / block_rows // DIGIT) + block_rows * (1 + block_rows / 2 / DIGIT)
     return round(digits / 2)
