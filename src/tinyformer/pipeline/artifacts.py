@@ -27,8 +27,8 @@ WORK = Path(".tinyformer")
 
 
 def metrics(stage: str) -> Path:
-    """Metrics of a stage: flat JSON, a DVC metric."""
-    return METRICS / f"{stage}.json"
+    """Metrics of a stage: flat JSON, a DVC metric. The report's are the summary of all."""
+    return SUMMARY if stage == "report" else METRICS / f"{stage}.json"
 
 
 def history(stage: str) -> Path:

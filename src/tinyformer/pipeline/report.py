@@ -10,7 +10,6 @@ from tinyformer.pipeline.documents import read_json
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.report.html import write_report
 from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, ParetoPoint, ReportInputs
-from tinyformer.tracking.metrics import write_metrics
 from tinyformer.tracking.summary import publish_summary
 
 _FROM_STAGES = {
@@ -24,7 +23,7 @@ _FROM_STAGES = {
 
 
 def report(stage: Stage) -> Mapping[str, Any]:
-    """Write ``summary.json`` and ``report/index.html``; publish the summary run."""
+    """Write ``report/index.html`` and publish the summary run; the metrics are the headline figures."""
     config = stage.config
     summary: dict[str, Any] = {
         "experiment": config.experiment,
@@ -54,7 +53,6 @@ def report(stage: Stage) -> Mapping[str, Any]:
         ),
         artifacts.REPORT / "index.html",
     )
-    write_metrics(artifacts.SUMMARY, summary)
     publish_summary(
         config.tracking,
         experiment=config.experiment,

@@ -68,7 +68,7 @@ def hash_path(path: Path) -> str:
 def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
     """Run ``body`` as the stage ``name`` in the current directory and exit.
 
-    ``body`` returns the stage's metrics, which become ``outputs/metrics/<name>.json`` and the tracking run's summary.
+    ``body`` returns the stage's metrics, which become its metrics file and the tracking run's summary.
     A problem the user can mend is printed as a sentence and ends with status 1.
     """
     try:
