@@ -59,6 +59,7 @@ def deploy(stage: Stage) -> Mapping[str, Any]:
     del figures["layers"]
     return figures | {
         "accuracy_int8": float(np.mean(expected.argmax(axis=1) == test.labels)),
+        "accuracy_onnxruntime": float(np.mean(outside.argmax(axis=1) == test.labels)),
         "agreement_onnxruntime": float(np.mean(expected.argmax(axis=1) == outside.argmax(axis=1))),
         "bit_exact_images_host": len(images),
         "bit_exact_images_mcu": verified,
