@@ -39,7 +39,11 @@ def write_yaml(path: Path, value: Any) -> None:
 
 def read_supernet_spec(path: Path) -> SupernetSpec:
     """Read ``supernet.yaml``. Raises :class:`TinyFormerError` where it is missing or damaged."""
-    return SupernetSpec.from_dict(_read_yaml(path))
+    data = _read_yaml(path)
+    try:
+        return SupernetSpec.from_dict(data)
+    except TinyFormerError:
+        raise _damaged(path) from None
 
 
 def read_genome(path: Path) -> Genome:
