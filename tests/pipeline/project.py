@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from tinyformer.pipeline.stage import hash_path
+from tinyformer.tracking.runs import content_digest
 
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("conf", "src", ".dvc/config", "dvc.yaml", ".dvcignore")
@@ -81,7 +81,7 @@ class Project:
                 name = entry if isinstance(entry, str) else next(iter(entry))
                 path = self.root / name
                 if path.exists():
-                    found[name] = hash_path(path)
+                    found[name] = content_digest(path)
         return found
 
 

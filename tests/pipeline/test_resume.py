@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.pipeline.project import Project
 
-from tinyformer.pipeline.stage import hash_path
+from tinyformer.tracking.runs import content_digest
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 def test_a_killed_stage_resumes_to_equal_bytes(tiny: Project, tmp_path: Path, stage: str, outputs: list[str]) -> None:
     project = Project(tmp_path / "copy")
     shutil.copytree(tiny.root, project.root, ignore=shutil.ignore_patterns(".dvc", "wandb", ".tinyformer"))
-    expected = {name: hash_path(project.root / name) for name in outputs}
+    expected = {name: content_digest(project.root / name) for name in outputs}
     for name in outputs:
         (project.root / name).unlink()
     work = project.root / ".tinyformer" / stage
@@ -38,7 +38,7 @@ def test_a_killed_stage_resumes_to_equal_bytes(tiny: Project, tmp_path: Path, st
     saved = {path: path.stat().st_mtime_ns for path in work.rglob("*") if path.is_file()}
     assert saved
     project.run_stage(stage)
-    assert {name: hash_path(project.root / name) for name in outputs} == expected
+    assert {name: content_digest(project.root / name) for name in outputs} == expected
 
 
 def _wait_for_progress(process: object, work: Path) -> None:

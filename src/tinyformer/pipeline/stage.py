@@ -18,7 +18,7 @@ from tinyformer.errors import TinyFormerError
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import write_json
 from tinyformer.tracking.metrics import write_metrics
-from tinyformer.tracking.runs import Run, start_run
+from tinyformer.tracking.runs import Run, content_digest, start_run
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Stage:
         dump = self.config.model_dump(mode="json")
         digest.update(json.dumps({name: dump[name] for name in sections}, sort_keys=True).encode())
         for path in inputs:
-            digest.update(hash_path(path).encode())
+            digest.update(content_digest(path).encode())
         directory = artifacts.WORK / self.name / digest.hexdigest()[:16]
         directory.mkdir(parents=True, exist_ok=True)
         return directory
@@ -53,16 +53,6 @@ class Stage:
     def write_history(self) -> None:
         """Write the training curve next to the metrics."""
         write_json(artifacts.history(self.name), sorted(self.history, key=lambda point: point["epoch"]))
-
-
-def hash_path(path: Path) -> str:
-    """SHA-256 of a file, or of a directory's files with their relative names."""
-    digest = hashlib.sha256()
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-            digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
 
 
 def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
