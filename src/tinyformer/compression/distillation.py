@@ -15,35 +15,15 @@ from torch import Tensor, nn
 
 from tinyformer.config.data import DataConfig
 from tinyformer.config.trainer import TrainerConfig
+from tinyformer.config.training import DistillationConfig
 from tinyformer.data.splits import Splits
 from tinyformer.training.averaging import WeightAverage
 from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
-from tinyformer.training.module import OptimizerSettings, TrainingModule
+from tinyformer.training.module import TrainingModule
 from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
 from tinyformer.training.trainer import build_trainer
 
 Batch = tuple[Tensor, Tensor]
-
-
-class StudentSettings(OptimizerSettings, Protocol):
-    """The part of a configuration section that describes the training of a student."""
-
-    @property
-    def batch_size(self) -> int: ...
-    @property
-    def label_smoothing(self) -> float: ...
-    @property
-    def distillation(self) -> float: ...
-    @property
-    def temperature(self) -> float: ...
-    @property
-    def gradient_clip(self) -> float: ...
-    @property
-    def ema_decay(self) -> float | None: ...
-    @property
-    def validate_every(self) -> int: ...
-    @property
-    def checkpoint_every(self) -> int | None: ...
 
 
 class Zeros(Protocol):
@@ -53,7 +33,7 @@ class Zeros(Protocol):
         """Make them zero again."""
 
 
-class StudentModule(TrainingModule):
+class StudentModule(TrainingModule[DistillationConfig]):
     """One training step, after which ``zeros`` are zero again, and validation, as Lightning calls them."""
 
     def __init__(
@@ -61,7 +41,7 @@ class StudentModule(TrainingModule):
         student: nn.Module,
         teacher: nn.Module | None,
         zeros: Zeros,
-        settings: StudentSettings,
+        settings: DistillationConfig,
         section: str,
         *,
         channels_last: bool,
@@ -69,7 +49,6 @@ class StudentModule(TrainingModule):
         super().__init__(settings, section, channels_last=channels_last)
         self.student = student
         self._zeros = zeros
-        self._student_settings = settings
         self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: neither trained nor saved
 
     def on_fit_start(self) -> None:
@@ -79,7 +58,7 @@ class StudentModule(TrainingModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Labels and, where there is one, the teacher."""
-        settings = self._student_settings
+        settings = self.settings
         x, y = self.images(batch[0]), batch[1]
         logits = self.student(x)
         loss = F.cross_entropy(logits, y, label_smoothing=settings.label_smoothing)
@@ -125,7 +104,7 @@ class Run:
 
 def train_student(
     module: StudentModule,
-    settings: StudentSettings,
+    settings: DistillationConfig,
     run: Run,
     callbacks: Sequence[Callback] = (),
     on_metrics: OnMetrics | None = None,

@@ -2,60 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from tinyformer.config.base import Section
+from tinyformer.config.training import DistillationConfig, NotNegative
 
 
-class QuantizationTrainingConfig(Section):
-    """Quantization-aware training of weights and ranges, with the float model as the teacher."""
+class QuantizationTrainingConfig(DistillationConfig):
+    """Quantization-aware training of weights and ranges, with the float model as the teacher.
 
-    epochs: int = Field(ge=1)
-    """Passes over the training images."""
+    That model is trained already: choose a small ``learning_rate``. By default nothing warms up, decays or is softened.
+    """
 
-    batch_size: int = Field(ge=1)
-    """Images of a step, in each process."""
-
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """AdamW, or SGD with Nesterov momentum 0.9."""
-
-    learning_rate: float = Field(gt=0)
-    """Peak of the schedule: a linear warm-up, then half a cosine to zero. Small: the model is trained already."""
-
-    warmup_epochs: float = Field(default=0.0, ge=0)
-    """Epochs of linear warm-up; may be a fraction."""
-
-    weight_decay: float = Field(default=0.0, ge=0)
-    """Decay of convolution and linear weights (AdamW: decoupled); norms, biases and ranges do not decay."""
-
-    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the target spread over all classes."""
-
-    distillation: float = Field(default=0.5, ge=0, le=1)
-    """Share of the float model's predictions in the loss; the rest are labels."""
-
+    warmup_epochs: NotNegative = 0.0
+    weight_decay: NotNegative = 0.0
     temperature: float = Field(default=1.0, gt=0)
-    """Softening of both models' predictions before they are compared."""
-
-    gradient_clip: float = Field(default=1.0, ge=0)
-    """Largest L2 norm of all gradients together; 0: no limit."""
-
-    ema_decay: float | None = Field(default=None, gt=0, lt=1)
-    """Decay a step of the exponential moving average that becomes the result; null: the last weights are the result."""
-
-    validate_every: int = Field(default=1, ge=1)
-    """Epochs between validations; the last epoch is always validated."""
-
-    checkpoint_every: int | None = Field(default=None, ge=1)
-    """Steps between checkpoints within an epoch; null: only at the end of each epoch."""
-
-    @model_validator(mode="after")
-    def _warmup_fits(self) -> Self:
-        if self.warmup_epochs >= self.epochs:
-            raise ValueError(f"warmup_epochs ({self.warmup_epochs}) must be fewer than epochs ({self.epochs})")
-        return self
 
 
 class QuantizationConfig(Section):

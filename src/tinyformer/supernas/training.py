@@ -88,7 +88,7 @@ def train_supernet(
     return TrainedSupernet(module.supernet.cpu().eval(), recorder.last)
 
 
-class SupernetModule(TrainingModule):
+class SupernetModule(TrainingModule[TrainConfig]):
     """One training step, and the validation of paths, as Lightning calls them."""
 
     def __init__(
@@ -97,21 +97,20 @@ class SupernetModule(TrainingModule):
         super().__init__(config, "train", channels_last=channels_last)
         self.supernet = Supernet(spec)
         initialize(self.supernet, torch.Generator().manual_seed(seed))
-        self.config = config
         self.seed = seed
         self._train_split = train
         self._validated: dict[str, Subnet] = {}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of the step's paths, averaged."""
-        paths = training_paths(self.supernet.spec, self.config, self.seed, self.global_step)
-        loss = path_loss(self.supernet, paths, self.images(batch[0]), batch[1], self.config)
+        paths = training_paths(self.supernet.spec, self.settings, self.seed, self.global_step)
+        loss = path_loss(self.supernet, paths, self.images(batch[0]), batch[1], self.settings)
         self.log_loss(loss, batch_idx)
         return loss
 
     def on_validation_epoch_start(self) -> None:
         """Extract the validated paths and give them statistics of their own."""
-        config = self.config
+        config = self.settings
         rng = np.random.default_rng(self.seed)
         count = config.recalibration_batches * config.batch_size
         rows = rng.permutation(len(self._train_split))[:count]

@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Generic, TypeVar
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from tinyformer.config.training import TrainingConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.training.schedule import build_optimizer, parameter_groups
 
-
-class OptimizerSettings(Protocol):
-    """The part of a configuration section that describes the optimizer."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def optimizer(self) -> Literal["adamw", "sgd"]: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def warmup_epochs(self) -> float: ...
-    @property
-    def weight_decay(self) -> float: ...
+Settings = TypeVar("Settings", bound=TrainingConfig)
 
 
-class TrainingModule(pl.LightningModule):
+class TrainingModule(pl.LightningModule, Generic[Settings]):
     """Memory format, optimizer and the epoch's mean loss, which survives a resume within the epoch."""
 
-    def __init__(self, settings: OptimizerSettings, section: str, *, channels_last: bool) -> None:
+    def __init__(self, settings: Settings, section: str, *, channels_last: bool) -> None:
         """``section`` is the configuration section that error messages name."""
         super().__init__()
-        self._settings = settings
+        self.settings = settings
         self._section = section
         self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
         self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64))
@@ -45,7 +33,7 @@ class TrainingModule(pl.LightningModule):
 
     def optimization(self, model: nn.Module) -> OptimizerLRScheduler:
         """What ``configure_optimizers`` returns: AdamW or SGD under a warmed-up cosine, advanced every step."""
-        settings = self._settings
+        settings = self.settings
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer, schedule = build_optimizer(
             settings.optimizer,
@@ -72,7 +60,7 @@ class TrainingModule(pl.LightningModule):
             if not torch.isfinite(mean):
                 raise TinyFormerError(
                     f"Training diverged in epoch {self.current_epoch + 1} (its loss is not a number); lower "
-                    f"{self._section}.learning_rate ({self._settings.learning_rate}) or set "
+                    f"{self._section}.learning_rate ({self.settings.learning_rate}) or set "
                     f"{self._section}.gradient_clip."
                 )
             self.log("train_loss", mean.float(), on_step=False, on_epoch=True, sync_dist=True)
