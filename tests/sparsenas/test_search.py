@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 import torch
 
+from tinyformer.budget import Budget
 from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.target import load_mcu
 from tinyformer.nets.supernet import Supernet
-from tinyformer.sparsenas.constraints import Budget
 from tinyformer.sparsenas.evaluation import Evaluations
 from tinyformer.sparsenas.evolution import SearchResult, choose_winner, evolve
 from tinyformer.sparsenas.genome import Genome
@@ -79,7 +79,7 @@ def test_result_is_within_the_limits_and_on_the_front(config):
     assert len(result.evaluated) > config.population
     assert all(BUDGET.violation(candidate.cost) == 0 for candidate in result.evaluated)
     assert all(candidate.genome.block_sparsity >= SPARSITY.target for candidate in result.evaluated)
-    assert all(candidate.genome.has_transformer for candidate in result.evaluated)
+    assert all(candidate.genome.subnet.has_transformer for candidate in result.evaluated)
     assert result.winner.accuracy == max(candidate.accuracy for candidate in result.evaluated)
     assert result.winner in result.front
     latencies = [candidate.cost.latency_ms for candidate in result.front]

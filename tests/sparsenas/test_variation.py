@@ -29,7 +29,7 @@ def test_every_variation_reaches_the_target_within_the_bounds(seed):
     a, b = variation.sample(rng), variation.sample(rng)
     for genome in (a, b, variation.mutate(a, rng, 0.3), variation.crossover(a, b, rng)):
         assert SUPERNET.contains(genome.subnet)
-        assert genome.has_transformer
+        assert genome.subnet.has_transformer
         assert genome.block_sparsity >= SPARSITY.target
         prunable = {layer.name for layer in weighted_layers(genome.subnet) if layer.prunable}
         assert set(genome.plan) <= prunable
@@ -72,12 +72,16 @@ def test_transformer_required_of_a_supernet_without_one():
     plain = SupernetSpec(8, 1, 4, "relu", (8,), 3, 1, stages)
     with pytest.raises(TinyFormerError, match="no transformer block"):
         Variation(plain, SPARSITY, require_transformer=True)
-    assert not Variation(plain, SPARSITY, require_transformer=False).sample(np.random.default_rng(0)).has_transformer
+    assert (
+        not Variation(plain, SPARSITY, require_transformer=False)
+        .sample(np.random.default_rng(0))
+        .subnet.has_transformer
+    )
 
 
 def test_smallest_genomes_have_the_transformer_and_the_largest_ratio():
     genomes = Variation(SUPERNET, SPARSITY, require_transformer=True).smallest()
-    assert genomes and all(genome.has_transformer for genome in genomes)
+    assert genomes and all(genome.subnet.has_transformer for genome in genomes)
     assert all(layer.ratio == 0.9 for genome in genomes for layer in genome.plan.values())
 
 

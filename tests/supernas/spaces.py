@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinyformer.budget import Budget
 from tinyformer.config.search_space import SearchSpaceConfig
 from tinyformer.config.supernas import SuperNasConfig
 from tinyformer.engine.estimator import Cost
@@ -25,7 +26,7 @@ CONFIG: dict[str, Any] = {
     ],
     "head_widths": [0, 32],
 }
-NO_LIMITS: dict[str, float] = {}
+NO_LIMITS = Budget({})
 
 
 def space(**changes: Any) -> SupernetSpace:

@@ -5,6 +5,7 @@ The search genomes, the supernet's paths, the ONNX export and the cost estimator
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -80,6 +81,11 @@ class SubnetSpec:
     stages: tuple[StageSpec, ...]
     head_width: int
 
+    @property
+    def has_transformer(self) -> bool:
+        """Whether at least one block is a transformer."""
+        return any(isinstance(block, TransformerBlock) for stage in self.stages for block in stage.blocks)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for YAML and JSON."""
         return _plain(asdict(self))
@@ -126,10 +132,7 @@ class WeightedLayer:
     @property
     def weights(self) -> int:
         """Number of weights."""
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return math.prod(self.shape)
 
     @property
     def macs(self) -> int:

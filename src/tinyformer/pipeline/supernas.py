@@ -7,13 +7,13 @@ from typing import Any
 
 from rich.progress import Progress
 
+from tinyformer.budget import Budget
 from tinyformer.data.splits import load_splits
 from tinyformer.engine.cost_table import CostTable
 from tinyformer.engine.estimator import Estimator
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json, write_json, write_yaml
 from tinyformer.pipeline.stage import Stage, run_stage
-from tinyformer.sparsenas.constraints import Budget
 from tinyformer.supernas.search import search_supernet
 from tinyformer.supernas.space import SupernetSpace
 
@@ -29,7 +29,7 @@ def supernas(stage: Stage) -> Mapping[str, Any]:
             SupernetSpace(config.search_space, splits.image_size, splits.channels, len(splits.classes)),
             # Sub-networks are costed dense: how sparse they become is decided later, by SparseNAS.
             lambda subnet: costs.estimate(subnet, {}),
-            Budget.of(config.sparsenas.limits, config.mcu).limits,
+            Budget.of(config.sparsenas.limits, config.mcu),
             config.supernas,
             config.seed,
             on_scored=lambda done, total: progress.update(task, completed=done, total=total),

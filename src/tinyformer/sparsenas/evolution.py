@@ -13,10 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tinyformer.budget import Achievable, Budget
 from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.engine.estimator import Cost
 from tinyformer.nets.spec import SparsityPlan, SubnetSpec
-from tinyformer.sparsenas.constraints import Achievable, Budget
 from tinyformer.sparsenas.evaluation import Evaluations
 from tinyformer.sparsenas.genome import Genome
 from tinyformer.sparsenas.objectives import Candidate, fronts, ranking
@@ -153,7 +153,9 @@ class _Evolution:
                 failures += 1
         if not feasible:
             if closest.violation > 0:
-                raise achievable.error()
+                raise achievable.error(
+                    "a larger mcu, a smaller search_space, a higher sparsity or a longer sparsenas.patience"
+                )
             feasible[closest.genome.digest()] = closest
         return list(feasible.values())
 

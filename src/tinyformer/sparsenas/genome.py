@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinyformer.nets.plan_counts import planned_sparsity
-from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, TransformerBlock, weighted_layers
+from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, weighted_layers
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ class Genome:
     def block_sparsity(self) -> float:
         """Planned fraction of the prunable weights in zero blocks, 0 .. 1."""
         return planned_sparsity(self.subnet, self.plan)
-
-    @property
-    def has_transformer(self) -> bool:
-        """Whether at least one block is a transformer."""
-        return any(isinstance(block, TransformerBlock) for stage in self.subnet.stages for block in stage.blocks)
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON text, in hexadecimal."""

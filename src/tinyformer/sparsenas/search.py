@@ -7,12 +7,12 @@ from pathlib import Path
 
 from torch import Tensor
 
+from tinyformer.budget import Budget
 from tinyformer.config.mcu import McuConfig
 from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.data.splits import Splits
 from tinyformer.nets.supernet_spec import SupernetSpec
-from tinyformer.sparsenas.constraints import Budget
 from tinyformer.sparsenas.evaluation import Evaluations
 from tinyformer.sparsenas.evaluator import Evaluator
 from tinyformer.sparsenas.evolution import CostModel, OnEvaluated, OnMetrics, SearchResult, evolve

@@ -55,14 +55,14 @@ class Variation:
     def largest(self, rng: np.random.Generator) -> Genome | None:
         """The largest architecture, evenly sparse; ``None`` where it cannot meet the target or lacks a transformer."""
         subnet = self._supernet.largest()
-        if self._require_transformer and not Genome(subnet, {}).has_transformer:
+        if self._require_transformer and not subnet.has_transformer:
             return None
         return self._repaired(subnet, self._uniform(subnet, rng), rng)
 
     def smallest(self) -> list[Genome]:
         """The cheapest genomes: the smallest architecture(s) with every layer as sparse as it may become."""
         subnets = [self._supernet.smallest()]
-        if self._require_transformer and not Genome(subnets[0], {}).has_transformer:
+        if self._require_transformer and not subnets[0].has_transformer:
             subnets = list(self._with_transformer(subnets[0]))
         largest = self._sparsity.ratios[-1]
         return [
@@ -74,7 +74,7 @@ class Variation:
     def mutate(self, genome: Genome, rng: np.random.Generator, rate: float) -> Genome:
         """``genome`` with each gene, architectural or a layer's sparsity, drawn anew with probability ``rate``."""
         subnet = self._supernet.mutate(genome.subnet, rng, rate)
-        if self._require_transformer and not Genome(subnet, {}).has_transformer:
+        if self._require_transformer and not subnet.has_transformer:
             subnet = genome.subnet
         plan: SparsityPlan = {}
         for layer in self._sparse_layers(subnet):
@@ -86,7 +86,7 @@ class Variation:
     def crossover(self, a: Genome, b: Genome, rng: np.random.Generator) -> Genome:
         """Architecture and layer sparsities mixed from two parents."""
         subnet = self._supernet.crossover(a.subnet, b.subnet, rng)
-        if self._require_transformer and not Genome(subnet, {}).has_transformer:
+        if self._require_transformer and not subnet.has_transformer:
             subnet = a.subnet
         dense = LayerSparsity(self._sparsity.block_shapes[0], 0.0)
         plan: SparsityPlan = {}
@@ -148,7 +148,7 @@ class Variation:
     def _sample_subnet(self, rng: np.random.Generator) -> SubnetSpec:
         for _ in range(_ATTEMPTS):
             subnet = self._supernet.sample(rng)
-            if not self._require_transformer or Genome(subnet, {}).has_transformer:
+            if not self._require_transformer or subnet.has_transformer:
                 return subnet
         options = list(self._with_transformer(subnet))
         return options[int(rng.integers(len(options)))]

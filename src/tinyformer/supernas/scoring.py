@@ -12,23 +12,21 @@ arXiv 2007.10319); the share matters because weights that only inadmissible netw
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinyformer.budget import Budget
 from tinyformer.config.supernas import SuperNasConfig
 from tinyformer.engine.estimator import Cost
-from tinyformer.nets.spec import SubnetSpec, TransformerBlock, weighted_layers
+from tinyformer.nets.spec import SubnetSpec, weighted_layers
 from tinyformer.nets.supernet_spec import SupernetSpec
 from tinyformer.supernas.space import Genome
 
 Estimate: TypeAlias = Callable[[SubnetSpec], Cost]
 """Estimates what a sub-network costs on the microcontroller."""
-
-Limits: TypeAlias = Mapping[str, float]
-"""Upper bounds by the name of a :class:`Cost` field; a field that is not named is not limited."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +81,7 @@ def score_supernet(
     genome: Genome,
     choices: dict[str, Any],
     estimate: Estimate,
-    limits: Limits,
+    budget: Budget,
     config: SuperNasConfig,
     seed: int,
 ) -> ScoredSupernet:
@@ -94,7 +92,7 @@ def score_supernet(
     """
     rng = np.random.default_rng([seed, *genome])
     subnets = [spec.smallest(), spec.largest(), *(spec.sample(rng) for _ in range(config.samples))]
-    samples = tuple(_sample(subnet, estimate(subnet), limits) for subnet in subnets)
+    samples = tuple(_sample(subnet, estimate(subnet), budget) for subnet in subnets)
     admissible = tuple(
         sample
         for sample in samples
@@ -118,7 +116,5 @@ def capacity(spec: SubnetSpec) -> float:
     return 0.5 * (math.log2(sum(layer.macs for layer in layers)) + math.log2(sum(layer.weights for layer in layers)))
 
 
-def _sample(spec: SubnetSpec, cost: Cost, limits: Limits) -> Sample:
-    violation = sum(max(0.0, getattr(cost, name) / limit - 1.0) for name, limit in limits.items())
-    has_transformer = any(isinstance(block, TransformerBlock) for stage in spec.stages for block in stage.blocks)
-    return Sample(capacity(spec), cost, violation, has_transformer)
+def _sample(spec: SubnetSpec, cost: Cost, budget: Budget) -> Sample:
+    return Sample(capacity(spec), cost, budget.violation(cost), spec.has_transformer)

@@ -12,9 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from tinyformer.budget import Achievable, Budget
 from tinyformer.config.supernas import SuperNasConfig
 from tinyformer.errors import TinyFormerError
-from tinyformer.supernas.scoring import Estimate, Limits, Sample, ScoredSupernet, score_supernet
+from tinyformer.supernas.scoring import Estimate, ScoredSupernet, score_supernet
 from tinyformer.supernas.space import Genome, SupernetSpace
 
 OnScored: TypeAlias = Callable[[int, int], None]
@@ -28,14 +29,14 @@ _ATTEMPTS = 100
 class SuperNasResult:
     """All supernets scored, in that order, and the best."""
 
-    limits: dict[str, float]
+    budget: Budget
     candidates: tuple[ScoredSupernet, ...]
     winner: ScoredSupernet
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
-            "limits": self.limits,
+            "limits": self.budget.limits,
             "winner": self.winner.figures(),
             "candidates": [candidate.figures() for candidate in self.candidates],
         }
@@ -44,7 +45,7 @@ class SuperNasResult:
 def search_supernet(
     space: SupernetSpace,
     estimate: Estimate,
-    limits: Limits,
+    budget: Budget,
     config: SuperNasConfig,
     seed: int,
     on_scored: OnScored | None = None,
@@ -60,7 +61,7 @@ def search_supernet(
     def score(genomes: Iterable[Genome]) -> None:
         for genome in genomes:
             scored[genome] = score_supernet(
-                space.build(genome), genome, space.choices(genome), estimate, limits, config, seed
+                space.build(genome), genome, space.choices(genome), estimate, budget, config, seed
             )
             if on_scored is not None:
                 on_scored(len(scored), total)
@@ -72,8 +73,8 @@ def search_supernet(
     candidates = tuple(scored.values())
     winner = _best(candidates)[0]
     if winner.score is None:
-        raise _infeasible(candidates, limits, config)
-    return SuperNasResult(dict(limits), candidates, winner)
+        raise _infeasible(candidates, budget, config)
+    return SuperNasResult(budget, candidates, winner)
 
 
 def _evolution(
@@ -108,8 +109,8 @@ def _best(candidates: Iterable[ScoredSupernet]) -> list[ScoredSupernet]:
     return sorted(by_genome, key=lambda candidate: candidate.rank, reverse=True)
 
 
-def _infeasible(candidates: Iterable[ScoredSupernet], limits: Limits, config: SuperNasConfig) -> TinyFormerError:
-    """Names every limit that no sub-network keeps by itself or, if each is kept by some, their clash."""
+def _infeasible(candidates: Iterable[ScoredSupernet], budget: Budget, config: SuperNasConfig) -> TinyFormerError:
+    """Why no sub-network drawn is admissible."""
     samples = [sample for candidate in candidates for sample in candidate.samples]
     if config.require_transformer:
         samples = [sample for sample in samples if sample.has_transformer]
@@ -118,20 +119,7 @@ def _infeasible(candidates: Iterable[ScoredSupernet], limits: Limits, config: Su
                 "No sub-network of search_space holds a transformer block: add stages[*].transformers, "
                 "or set supernas.require_transformer to false."
             )
-    smallest = {name: min(getattr(sample.cost, name) for sample in samples) for name in limits}
-    impossible = [name for name, limit in limits.items() if smallest[name] > limit]
-    if impossible:
-        problems = "; ".join(
-            f"{name} is limited to {limits[name]:g}, the smallest achievable found is {smallest[name]:g}"
-            for name in impossible
-        )
-        return TinyFormerError(
-            f"No sub-network of search_space keeps the limits: {problems}. "
-            "Raise the limit, choose a larger mcu or a smaller search_space."
-        )
-    closest: Sample = min(samples, key=lambda sample: sample.violation)
-    needs = ", ".join(f"{name} {getattr(closest.cost, name):g} (limit {limit:g})" for name, limit in limits.items())
-    return TinyFormerError(
-        f"No sub-network found in search_space keeps all limits at once; the closest needs {needs}. "
-        "Raise a limit, choose a larger mcu or a smaller search_space."
-    )
+    achievable = Achievable(budget)
+    for sample in samples:
+        achievable.see(sample.cost)
+    return achievable.error("a larger mcu or a smaller search_space")

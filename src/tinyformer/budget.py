@@ -1,4 +1,5 @@
-"""The limits of the microcontroller and how far a candidate breaks them."""
+"""The limits on flash, SRAM and latency that both searches keep: how far a network breaks them, and what is achievable
+where none keeps them."""
 
 from __future__ import annotations
 
@@ -42,21 +43,24 @@ class Budget:
 
 @dataclass
 class Achievable:
-    """The smallest costs seen while feasible candidates are sought, for the error if there are none."""
+    """The smallest costs seen while a network within the limits is sought, for the error if there is none."""
 
     budget: Budget
     smallest: dict[str, float] = field(default_factory=dict)
     closest: Cost | None = None
 
     def see(self, cost: Cost) -> None:
-        """Take one candidate into account."""
+        """Take one network into account."""
         for name in self.budget.limits:
             self.smallest[name] = min(self.smallest.get(name, float("inf")), getattr(cost, name))
         if self.closest is None or self.budget.violation(cost) < self.budget.violation(self.closest):
             self.closest = cost
 
-    def error(self) -> TinyFormerError:
-        """Names every limit that no candidate meets by itself or, if each is met by some, their clash."""
+    def error(self, remedies: str) -> TinyFormerError:
+        """Names every limit that no network seen keeps by itself or, if each is kept by some, their clash.
+
+        ``remedies`` is what the search at hand offers beside other limits, as the object of "choose".
+        """
         impossible = [name for name, limit in self.budget.limits.items() if self.smallest[name] > limit]
         if impossible:
             problems = "; ".join(
@@ -65,14 +69,13 @@ class Achievable:
                 for name in impossible
             )
             return TinyFormerError(
-                f"No sub-network meets the limits: {problems}. "
-                "Raise the limit, choose a larger mcu, a smaller search_space or a higher sparsity."
+                f"No sub-network keeps the limits: {problems}. Raise the limit, or choose {remedies}."
             )
         closest = ", ".join(f"{name} {_figure(name, getattr(self.closest, name))}" for name in self.budget.limits)
         limits = ", ".join(f"{name} {_figure(name, limit)}" for name, limit in self.budget.limits.items())
         return TinyFormerError(
-            f"No sub-network found meets all of sparsenas.limits at once ({limits}); the closest needs {closest}. "
-            "Raise a limit or sparsenas.patience, or choose a smaller search_space."
+            f"No sub-network found keeps all of sparsenas.limits at once ({limits}); the closest needs {closest}. "
+            f"Raise a limit, or choose {remedies}."
         )
 
 
