@@ -110,7 +110,7 @@ def test_limits_that_clash_name_the_closest_network() -> None:
         cost = estimate(spec)
         return Cost(10_000 - cost.sram_bytes, cost.sram_bytes, cost.cycles, cost.latency_ms)
 
-    with pytest.raises(TinyFormerError, match="at once .*; the closest needs flash_bytes"):
+    with pytest.raises(TinyFormerError, match=r"at once .*; the closest needs flash_bytes"):
         search_supernet(
             space(), contrary, Budget({"flash_bytes": 9000.0, "sram_bytes": 900.0}), settings(max_candidates=256), 0
         )
