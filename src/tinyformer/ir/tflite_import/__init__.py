@@ -1,7 +1,8 @@
 """INT8 TensorFlow Lite models to the integer graph.
 
-Cut into reading (:mod:`.reading`: flatbuffer to plain data), translation (:mod:`.translation`, :mod:`.operators`: the
-network in the operators of :mod:`tinyformer.ir.lowering`) and the lowering shared with ONNX.
+Cut into reading (:mod:`.reading`: flatbuffer to plain data), translation (:mod:`.translation`: by the table in
+:mod:`.operators` and with the :mod:`.network_builder`, to the operators of :mod:`tinyformer.ir.lowering`), and the
+lowering shared with ONNX.
 """
 
 from __future__ import annotations

@@ -1,173 +1,29 @@
-"""A TensorFlow Lite model as a :class:`~tinyformer.ir.lowering.network.Network`.
-
-Tensors keep their layout (images channels last). Operators over images have channels first in the network, so they
-stand between two transpositions, which are views and cost nothing.
-"""
+"""A TensorFlow Lite model as a :class:`~tinyformer.ir.lowering.network.Network`."""
 
 from __future__ import annotations
 
-from math import inf
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.lowering.network import Constant, Network, Node, Quantization
+from tinyformer.ir.lowering.network import Network
+from tinyformer.ir.tflite_import.network_builder import NetworkBuilder
 from tinyformer.ir.tflite_import.operators import TRANSLATIONS
-from tinyformer.ir.tflite_import.reading import TfliteModel, TfliteOperator, TfliteTensor
-
-_CLAMPS = {"NONE": (-inf, inf), "RELU": (0.0, inf), "RELU_N1_TO_1": (-1.0, 1.0), "RELU6": (0.0, 6.0)}
+from tinyformer.ir.tflite_import.reading import TfliteModel
 
 
 def translate(model: TfliteModel) -> Network:
-    """The network of ``model``. Raises :class:`TinyFormerError` if the model is not fully quantized to INT8."""
+    """The network of ``model``; unknown operators go into it as they are, to be reported with all others.
+
+    Raises :class:`TinyFormerError` if the model is not fully quantized to INT8.
+    """
     if len(model.inputs) != 1:
-        raise TinyFormerError(f"model {model.name!r} must have exactly one input, not {len(model.inputs)}")
-    translator = Translator(model)
+        raise TinyFormerError(
+            f"model {model.name!r} must have exactly one input, not {len(model.inputs)}: export it with the image alone"
+        )
+    builder = NetworkBuilder(model)
     for operator in model.operators:
-        translator.translate(operator)
-    translator.network.outputs = [translator.channels_first(translator.names[i]) for i in model.outputs]
-    return translator.network
-
-
-class Translator:
-    """The network under construction; what the functions of :mod:`.operators` work with."""
-
-    def __init__(self, model: TfliteModel) -> None:
-        self.model = model
-        self.names = _unique_names(model.tensors)
-        self.network = Network(model.name, self.names[model.inputs[0]], [], [], {}, {}, {})
-        for name, tensor in zip(self.names, model.tensors, strict=True):
-            self.network.shapes[name] = tensor.shape
-            if tensor.value is not None:
-                self.network.constants[name] = _constant(tensor)
-            elif tensor.scale.size:
-                self.network.quantization[name] = _quantization(model, tensor)
-        self._channels_last_input()
-
-    def translate(self, operator: TfliteOperator) -> None:
-        """Append the nodes of one operator; unknown ones go into the network as they are, to be reported there."""
         translation = TRANSLATIONS.get(operator.kind)
         if translation is not None:
-            translation(self, operator)
+            translation(builder, operator)
         else:
-            self.node(operator.kind, [self.names[i] for i in operator.inputs if i >= 0], operator)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of a tensor of the network."""
-        return self.network.shapes[name]
-
-    def inputs(self, operator: TfliteOperator) -> list[str]:
-        """Names of the operator's inputs, "" for omitted ones."""
-        return ["" if i < 0 else self.names[i] for i in operator.inputs]
-
-    def value(self, operator: TfliteOperator, index: int) -> NDArray[Any]:
-        """Constant input ``index``."""
-        tensor = self.model.tensors[operator.inputs[index]]
-        if tensor.value is None:
-            raise TinyFormerError(
-                f"{operator.kind} {self.names[operator.outputs[0]]!r} computes its parameters at run time: "
-                "make them constant"
-            )
-        return tensor.value
-
-    def constant(self, name: str, value: NDArray[Any], scale: NDArray[np.float64] | None = None) -> str:
-        """Add a constant."""
-        self.network.constants[name] = Constant(value, scale)
-        self.network.shapes[name] = value.shape
-        return name
-
-    def node(self, kind: str, inputs: list[str], operator: TfliteOperator, **attributes: Any) -> Node:
-        """Append a node that makes the operator's output; its fused activation becomes the clamp."""
-        output = self.names[operator.outputs[0]]
-        node = Node(kind, output, inputs, output, attributes)
-        if operator.options is not None and hasattr(operator.options, "FusedActivationFunction"):
-            node.clamp = _CLAMPS.get(operator.activation, (-inf, inf))
-            if operator.activation not in _CLAMPS:
-                node.operator = f"{operator.kind} with {operator.activation}"
-        self.network.nodes.append(node)
-        return node
-
-    def image_node(self, kind: str, x: str, inputs: list[str], operator: TfliteOperator, **attributes: Any) -> None:
-        """A node over images (N, C, H, W) between two transpositions."""
-        first = self.transposed(x, (0, 3, 1, 2), f"{self.names[operator.outputs[0]]}/{x}/nchw")
-        node = self.node(kind, [first, *inputs], operator, **attributes)
-        result = node.output
-        shape = self.shape(result)
-        node.output = self.like(result, f"{result}/nchw", tuple(shape[axis] for axis in (0, 3, 1, 2)))
-        self.network.nodes.append(Node("Transpose", f"{result}/nhwc", [node.output], result, {"perm": (0, 2, 3, 1)}))
-
-    def transposed(self, x: str, permutation: tuple[int, ...], name: str) -> str:
-        """A view of ``x`` with its axes permuted."""
-        shape = self.shape(x)
-        y = self.like(x, name, tuple(shape[axis] for axis in permutation))
-        self.network.nodes.append(Node("Transpose", name, [x], y, {"perm": permutation}))
-        return y
-
-    def reshaped(self, x: str, shape: tuple[int, ...], name: str) -> str:
-        """A view of ``x`` under another shape."""
-        y = self.like(x, name, shape)
-        self.network.nodes.append(Node("Reshape", name, [x], y))
-        return y
-
-    def like(self, x: str, name: str, shape: tuple[int, ...]) -> str:
-        """Declare tensor ``name``, quantized like ``x``."""
-        self.network.shapes[name] = shape
-        if x in self.network.quantization:
-            self.network.quantization[name] = self.network.quantization[x]
-        return name
-
-    def channels_first(self, name: str) -> str:
-        """An image as the network hands it out; anything else as it is."""
-        return self.transposed(name, (0, 3, 1, 2), f"{name}/nchw") if len(self.shape(name)) == 4 else name
-
-    def _channels_last_input(self) -> None:
-        """The network's input has channels first; the model sees it through a transposition."""
-        name = self.network.input
-        shape = self.shape(name)
-        if len(shape) != 4:
-            return
-        outside = self.like(name, f"{name}/input", tuple(shape[axis] for axis in (0, 3, 1, 2)))
-        self.network.input = outside
-        self.network.nodes.append(Node("Transpose", f"{name}/nhwc", [outside], name, {"perm": (0, 2, 3, 1)}))
-
-
-def _unique_names(tensors: list[TfliteTensor]) -> list[str]:
-    names: list[str] = []
-    seen: set[str] = set()
-    for i, tensor in enumerate(tensors):
-        name = tensor.name or f"tensor{i}"
-        if name in seen:
-            name = f"{name}.{i}"
-        seen.add(name)
-        names.append(name)
-    return names
-
-
-def _quantization(model: TfliteModel, tensor: TfliteTensor) -> Quantization:
-    if tensor.dtype not in (np.int8, np.uint8):
-        raise TinyFormerError(
-            f"tensor {tensor.name!r} of model {model.name!r} is quantized to {np.dtype(tensor.dtype)}: "
-            "convert the model to INT8"
-        )
-    if tensor.scale.size != 1 or not (np.isfinite(tensor.scale[0]) and tensor.scale[0] > 0):
-        raise TinyFormerError(
-            f"tensor {tensor.name!r} of model {model.name!r} has no usable scale: convert the model again"
-        )
-    zero_point = int(tensor.zero_point[0]) if tensor.zero_point.size else 0
-    return Quantization(float(tensor.scale[0]), zero_point - (128 if tensor.dtype is np.uint8 else 0))
-
-
-def _constant(tensor: TfliteTensor) -> Constant:
-    assert tensor.value is not None
-    if not tensor.scale.size or tensor.dtype is np.float32:
-        return Constant(tensor.value)
-    rank = max(tensor.value.ndim, 1)
-    shape = [1] * rank
-    if tensor.scale.size > 1:
-        shape[tensor.axis] = tensor.scale.size
-    zero_point = np.zeros(1, np.int64) if not tensor.zero_point.size else tensor.zero_point
-    centred = tensor.value.astype(np.int64) - zero_point.reshape(shape if zero_point.size > 1 else [1] * rank)
-    scale = np.where(tensor.scale == 0, 1.0, tensor.scale)
-    return Constant(centred.reshape(tensor.value.shape), scale.reshape(shape))
+            builder.node(operator.kind, [name for name in builder.inputs(operator) if name], operator)
+    builder.network.outputs = [builder.channels_first(builder.names[i]) for i in model.outputs]
+    return builder.network
