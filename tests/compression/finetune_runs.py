@@ -1,11 +1,7 @@
-"""A fine-tuning that takes a second, and the command that runs it in a process of its own (to be killed)."""
+"""A fine-tuning that takes a second; as a program, one that is killed (see ``tests.trainings``)."""
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.trainings import DATA, TRAINER, die_in_the_second_epoch
 from tinyformer.compression.finetune import FinetunedSubnet, finetune
-from tinyformer.config.data import AugmentConfig, DataConfig
 from tinyformer.config.finetune import FinetuneConfig
-from tinyformer.config.trainer import TrainerConfig
 from tinyformer.data.splits import load_splits
 from tinyformer.nets.blocks import initialize
 from tinyformer.nets.spec import ConvBlock, InvertedResidual, StageSpec, SubnetSpec, TransformerBlock, weighted_layers
@@ -28,14 +23,6 @@ SPEC = SubnetSpec(
     8, 1, 10, "relu", 8, 3, 2,
     (StageSpec(8, 1, (InvertedResidual(3, 2), TransformerBlock(1, 1, 8, 2.0, 1), ConvBlock(3))),), 16,
 )  # fmt: skip
-DATA = DataConfig(
-    name="digits", source="digits", root=None, image_size=8, channels=1, validation_fraction=0.1, test_fraction=0.2,
-    calibration_images=16, train_limit=200,
-    augment=AugmentConfig(
-        crop_padding=1, crop_fill="black", horizontal_flip=False, cutout=0, color_jitter=0.0, mixup=0.0
-    ),
-)  # fmt: skip
-TRAINER = TrainerConfig(num_threads=1, progress_bar=False)
 
 
 def config(**changes: Any) -> FinetuneConfig:
@@ -84,11 +71,5 @@ def run(dataset: Path, directory: Path, on_metrics: OnMetrics | None = None, **c
     return result
 
 
-def die(metrics: Mapping[str, float], epoch: int) -> None:
-    """Leave without a word, as a power cut would, after the second epoch is reported and before it is saved."""
-    if epoch == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
 if __name__ == "__main__":
-    run(Path(sys.argv[1]), Path(sys.argv[2]), on_metrics=die, **json.loads(sys.argv[3]))
+    die_in_the_second_epoch(run)

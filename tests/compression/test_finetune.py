@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,25 +9,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.compression.finetune_runs import DATA, SPEC, TRAINER, config, dense_subnet, run
+from tests.compression.finetune_runs import SPEC, config, dense_subnet, run
 from tests.supernas.runs import SPEC as SUPERNET
+from tests.trainings import DATA, TRAINER, run_killed
 from tinyformer.compression.distillation import StudentModule, distillation_loss
 from tinyformer.compression.finetune import finetune, pruning_share
-from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splits import load_splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.spec import weighted_layers
 from tinyformer.nets.supernet import Supernet, extract
 
-ROOT = Path(__file__).parents[2]
 GRADUAL = {"pruning_epochs": 2, "checkpoint_every": 2}
-
-
-@pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("digits")
-    prepare_dataset(DATA, 0, directory)
-    return directory
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +57,7 @@ def test_masked_weights_are_exactly_zero_and_the_others_learn(dataset: Path, tmp
 
 
 def test_a_run_killed_by_the_system_ends_in_the_same_bytes(dataset: Path, whole: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.compression.finetune_runs",
-        str(dataset),
-        str(tmp_path),
-        json.dumps(GRADUAL),
-    ]
-    killed = subprocess.run(command, cwd=ROOT, check=False, capture_output=True)
-    assert killed.returncode == -signal.SIGKILL
-    assert any((tmp_path / "checkpoints").iterdir())
+    run_killed("tests.compression.finetune_runs", dataset, tmp_path, **GRADUAL)
     heard = []
     run(dataset, tmp_path, lambda metrics, epoch: heard.append(epoch), **GRADUAL)
     assert heard == [1, 2, 3, 4]

@@ -10,9 +10,10 @@ import onnx
 import pytest
 import torch
 
-from tests.compression.finetune_runs import DATA, TRAINER, dense_subnet, run
+from tests.compression.finetune_runs import dense_subnet, run
 from tests.compression.networks import every_block, random_images, random_subnet
 from tests.compression.test_foreign_models import IMAGES, MODELS
+from tests.trainings import DATA, TRAINER
 from tinyformer.compression.export import to_float_onnx
 from tinyformer.compression.fake_quantization import LearntRange, fake_quantize_weights
 from tinyformer.compression.float_graph import prepare
@@ -23,7 +24,6 @@ from tinyformer.compression.ranges import affine
 from tinyformer.compression.torch_graph import TorchGraph
 from tinyformer.config.quantization import QuantizationConfig, QuantizationTrainingConfig
 from tinyformer.data.loading import normalize
-from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splits import Splits, load_splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.spec import Activation
@@ -94,11 +94,9 @@ def test_rounded_weights_keep_zeros_and_pass_gradients() -> None:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Splits, onnx.ModelProto]:
+def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Splits, onnx.ModelProto]:
     """Digits, and a sparse float model that has learnt a little of them."""
-    directory = tmp_path_factory.mktemp("digits")
-    prepare_dataset(DATA, 0, directory)
-    return load_splits(directory), to_float_onnx(run(directory, directory / "float", epochs=12).subnet)
+    return load_splits(dataset), to_float_onnx(run(dataset, tmp_path_factory.mktemp("float"), epochs=12).subnet)
 
 
 SETTINGS = QuantizationTrainingConfig(epochs=3, batch_size=40, learning_rate=1e-3, ema_decay=0.8, checkpoint_every=3)

@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,8 +11,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.supernas.runs import DATA, SPEC, train, train_config
-from tinyformer.data.preparation import prepare_dataset
+from tests.supernas.runs import SPEC, train, train_config
+from tests.trainings import run_killed
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.blocks import initialize
 from tinyformer.nets.spec import SubnetSpec
@@ -26,15 +20,6 @@ from tinyformer.nets.supernet import Supernet
 from tinyformer.supernas import training
 from tinyformer.supernas.paths import training_paths, validation_paths
 from tinyformer.supernas.training import path_loss
-
-ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="session")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("digits")
-    prepare_dataset(DATA, 0, directory)
-    return directory
 
 
 @pytest.fixture(scope="session")
@@ -60,19 +45,8 @@ def die_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "training_paths", paths)
 
 
-def test_a_killed_process_is_continued_to_the_same_bytes(dataset: Path, whole: Path, tmp_path: Path) -> None:
-    newest = tmp_path / "checkpoints/newest.safetensors"
-    command = [sys.executable, "-m", "tests.supernas.runs", str(dataset), str(tmp_path)]
-    process = subprocess.Popen([*command, json.dumps({"checkpoint_every": 2})], cwd=ROOT)
-    written: set[int] = set()
-    while len(written) < 5:  # in the second of four epochs
-        assert process.poll() is None, "the training ended before it was killed"
-        with contextlib.suppress(FileNotFoundError):  # between the renaming of one and the writing of the next
-            written.add(newest.stat().st_mtime_ns)
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "supernet.safetensors").exists()
+def test_a_run_killed_by_the_system_ends_in_the_same_bytes(dataset: Path, whole: Path, tmp_path: Path) -> None:
+    run_killed("tests.supernas.runs", dataset, tmp_path, checkpoint_every=2)
     train(dataset, tmp_path, checkpoint_every=2)
     assert weights(tmp_path) == weights(whole)
 
