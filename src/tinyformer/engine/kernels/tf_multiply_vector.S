@@ -1,63 +1,82 @@
-/* tf_multiply_vector for ARMv7E-M. The C twin, tf_multiply_vector.c, says what it computes. */
+/* tf_multiply_vector for ARMv7E-M: 16 multiply-accumulates in 11 cycles of a Cortex-M7, which loads two neighbouring words at
+ * once, and joins a SXTB16 with a load or with a SMLAD that does not wait for it. The C twin, tf_multiply_vector.c, says what it computes. */
 #include "tf_name.h"
 #if TF_ARM_DSP
 
 weights .req r0
-x       .req r1
-left    .req r2
-acc0    .req r3
-acc1    .req lr
+other   .req r1   /* weights of the second row pair */
+x       .req r2
+left    .req r3
+acc0    .req r4
+acc1    .req r5
+acc2    .req r6
+acc3    .req r7
+word0   .req r8   /* weights as stored, then as the odd pair */
+word1   .req r9
+even    .req r10
+x0      .req r11
+x1      .req r12
 
   .syntax unified
   .thumb
   .text
+
+  /* Two words of either row pair's weights and two input pairs. */
+  .macro two_pairs
+    ldr x0, [x], #8
+    ldr word0, [weights], #8
+    ldr word1, [weights, #-4]
+    sxtb16 even, word0
+    ldr x1, [x, #-4]
+    sxtb16 word0, word0, ror #8
+    smlad acc0, even, x0, acc0
+    sxtb16 even, word1
+    smlad acc1, word0, x0, acc1
+    sxtb16 word1, word1, ror #8
+    smlad acc0, even, x1, acc0
+    ldr word0, [other], #8
+    smlad acc1, word1, x1, acc1
+    sxtb16 even, word0
+    ldr word1, [other, #-4]
+    sxtb16 word0, word0, ror #8
+    smlad acc2, even, x0, acc2
+    sxtb16 even, word1
+    smlad acc3, word0, x0, acc3
+    sxtb16 word1, word1, ror #8
+    smlad acc2, even, x1, acc2
+    smlad acc3, word1, x1, acc3
+  .endm
+
   .global TF(multiply_vector)
   .type TF(multiply_vector), %function
   .thumb_func
   .p2align 3
 TF(multiply_vector):
   push {r3-r11, lr}
-  ldrd acc0, acc1, [r3]
-  subs left, #4
-  blo 2f
-  .p2align 3
-1:
-  ldm weights!, {r4-r7}
-  ldm x!, {r8-r11}
-  sxtb16 r12, r4
-  sxtb16 r4, r4, ror #8
-  smlad acc0, r12, r8, acc0
-  sxtb16 r12, r5
-  smlad acc1, r4, r8, acc1
-  sxtb16 r5, r5, ror #8
-  smlad acc0, r12, r9, acc0
-  sxtb16 r12, r6
-  smlad acc1, r5, r9, acc1
-  sxtb16 r6, r6, ror #8
-  smlad acc0, r12, r10, acc0
-  sxtb16 r12, r7
-  smlad acc1, r6, r10, acc1
-  sxtb16 r7, r7, ror #8
-  smlad acc0, r12, r11, acc0
-  subs left, #4
-  smlad acc1, r7, r11, acc1
-  bhs 1b
+  mov lr, r2                    /* pairs */
+  mov x, r1
+  ldrd weights, other, [r0]
+  ldm r3, {acc0, acc1, acc2, acc3}
+  ands left, lr, #7
+  beq 2f
+1:                              /* the 2, 4 or 6 pairs beyond a multiple of 8 */
+  two_pairs
+  subs left, #2
+  bne 1b
 2:
-  adds left, #4                 /* 0 or 2 pairs are left */
-  beq 3f
-  ldm weights, {r4, r5}
-  ldm x, {r8, r9}
-  sxtb16 r12, r4
-  sxtb16 r4, r4, ror #8
-  smlad acc0, r12, r8, acc0
-  sxtb16 r12, r5
-  smlad acc1, r4, r8, acc1
-  sxtb16 r5, r5, ror #8
-  smlad acc0, r12, r9, acc0
-  smlad acc1, r5, r9, acc1
+  lsrs left, lr, #3
+  beq 4f
+  .p2align 3
 3:
-  pop {r2}
-  strd acc0, acc1, [r2]
+  two_pairs
+  two_pairs
+  two_pairs
+  subs left, #1
+  two_pairs
+  bne 3b
+4:
+  pop {r3}
+  stm r3, {acc0, acc1, acc2, acc3}
   pop {r4-r11, pc}
   .size TF(multiply_vector), . - TF(multiply_vector)
 

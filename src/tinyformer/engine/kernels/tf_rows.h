@@ -49,9 +49,9 @@ void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
 #define TF_SPARSE_SPARE_WORDS 4 /* beside the first address and the records */
 void TF(sparse_rows)(const uint32_t *stream, const tf_rows *rows);
 
-/* Adds the products of a row pair and one vector to acc: weights as stored, at a multiple of 4, x as int16 pairs, an even
+/* Adds the products of two row pairs and one vector to acc: weights as stored, at multiples of 4, x as int16 pairs, an even
  * number of pairs. */
-void TF(multiply_vector)(const int8_t *weights, const uint32_t *x, uint32_t pairs, int32_t acc[2]);
+void TF(multiply_vector)(const int8_t *const weights[2], const uint32_t *x, uint32_t pairs, int32_t acc[4]);
 
 /* Widens `quads` * 4 inputs of each of four pixels into a tile; returns where the tile goes on. */
 uint32_t *TF(widen_tile)(const int8_t *const source[4], uint32_t quads, uint32_t *tile);
