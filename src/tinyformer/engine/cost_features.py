@@ -9,14 +9,13 @@ import math
 from collections.abc import Mapping
 
 from tinyformer.engine.packing import Constant, Implementation
+from tinyformer.engine.packing.rows import TILE_PIXELS
 from tinyformer.engine.packing.sparse import stream_words
+from tinyformer.engine.packing.tiling import Tiling
 from tinyformer.engine.sparse_sizes import stream_passes
 from tinyformer.ir import graph as ir
 
 Features = dict[str, float]
-
-_TILE = 4
-"""Pixels or rows that the matrix kernels compute at a time, and inputs that they widen at a time."""
 
 
 def kernel_key(op: ir.Op, kernel: str, encoding: str) -> str:
@@ -28,24 +27,26 @@ def kernel_key(op: ir.Op, kernel: str, encoding: str) -> str:
     return f"{operator} {kernel} {encoding}".strip()
 
 
-def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 0, passes: int = 1) -> Features:
+def features(
+    op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 0, passes: int = 1, band_rows: int = 0
+) -> Features:
     """Counts of ``op`` by name.
 
-    For convolutions and linear layers, ``stored_weights`` are those that the encoding keeps, and ``passes`` how often
-    the kernel goes through its input.
+    For convolutions and linear layers, ``stored_weights`` are those that the encoding keeps, ``passes`` how often the
+    kernel goes through its input, and ``band_rows`` is that of its :class:`~.packing.tiling.Tiling`.
     """
     x, y = tensors[op.inputs[0]].shape, tensors[op.output].shape
     outputs = math.prod(y)
     match op:
         case ir.Conv2D() | ir.Linear():
-            positions = _tiled(outputs // len(op.weights))
+            tiles = _tiles(op, y, band_rows)
             return {
                 "call": 1,
                 "rows": len(op.weights),
-                "outputs": positions * len(op.weights),
+                "outputs": tiles.pixels * len(op.weights),
                 "weights": stored_weights,
-                "products": positions * stored_weights,
-                **_gathering(op, positions * passes),
+                "products": tiles.pixels * stored_weights,
+                **{name: count * passes for name, count in _gathering(tiles).items()},
             }
         case ir.DepthwiseConv2D():
             height, width, channels = op.weights.shape
@@ -76,17 +77,27 @@ def features(op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 
             return {"call": 1, "rows": outputs // y[-1], "outputs": outputs}
 
 
-def _gathering(op: ir.Conv2D | ir.Linear, visits: int) -> Features:
-    """How inputs reach the tiles of ``visits`` pixels: as they lie, tap by tap or (odd channels) copied together."""
-    taps, channels = math.prod(op.weights.shape[1:-1]), op.weights.shape[-1]
-    if channels % _TILE:
-        return {"visits": visits, "copied_taps": visits * taps, "copied": visits * taps * channels}
-    return {"visits": visits, "taps": visits * taps if taps > 1 else 0, "gathered": visits * taps * channels}
+def _tiles(op: ir.Conv2D | ir.Linear, y: tuple[int, ...], band_rows: int) -> Tiling:
+    """The tiles of ``op`` with an output of shape ``y``; all its positions are in a row where they are not pixels."""
+    *kernel, channels = op.weights.shape[1:]
+    height, width = kernel or (1, 1)
+    image = (y[1], y[2]) if kernel else (1, math.prod(y[:-1]))
+    return Tiling((height, width), channels, -(-height * width * channels // 4) * 2, image, band_rows)
+
+
+def _gathering(tiles: Tiling) -> Features:
+    """How inputs reach the tiles: as they lie, in bands, tap by tap, or (odd channels) copied together."""
+    visits, cells, widened = tiles.pixels, tiles.cells, tiles.cells * tiles.channels
+    if tiles.channels % TILE_PIXELS:
+        return {"visits": visits, "copied_taps": cells, "copied": widened}
+    if tiles.band_rows:
+        return {"visits": visits, "band_cells": cells, "gathered": widened}
+    return {"visits": visits, "taps": cells if tiles.kernel != (1, 1) else 0, "gathered": widened}
 
 
 def _tiled(count: int) -> int:
     """``count`` rounded up to whole tiles."""
-    return -(-count // _TILE) * _TILE
+    return -(-count // TILE_PIXELS) * TILE_PIXELS
 
 
 def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Implementation) -> Features:
@@ -95,15 +106,16 @@ def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Imple
         return features(op, tensors)
     fields = choice.calls[0].fields
 
-    def field(name: str) -> int:
-        value = fields.get(name, 1)
+    def field(name: str, default: int = 1) -> int:
+        value = fields.get(name, default)
         assert isinstance(value, int)
         return value
 
+    stored, passes = op.weights.size, -(-field("row_pairs") // field("group_rows"))
     if choice.encoding.startswith("sparse"):
         weights = fields["weights"]
         assert isinstance(weights, Constant)
         stored = weights.values.size
         wanted = stream_words(field("block_rows") * field("block_row_pairs"), stored // 4)
-        return features(op, tensors, stored, stream_passes(wanted, field("stream_words")))
-    return features(op, tensors, op.weights.size, -(-field("row_pairs") // field("group_rows")))
+        passes = stream_passes(wanted, field("stream_words"))
+    return features(op, tensors, stored, passes, field("band_rows", 0))

@@ -82,8 +82,10 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d
 
 void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch) {
   uint32_t *stream = (uint32_t *)scratch, *tile = stream + p->stream_words;
-  const tf_gather gather = TF(gather_begin)(&p->window, x, tile, (int8_t *)(tile + 4 * p->pairs));
+  int8_t *patch = (int8_t *)(tile + 4 * p->pairs);
+  const tf_gather gather = {&p->window, x, tile, patch, TF(widen_4), 0};
   const tf_rows rows = {tile, NULL, y, p->window.out_channels, p->zero_point, 0};
+  if (p->window.in_channels % 4 == 0) memset(patch, p->window.pad_value, p->window.in_channels);
   tf_sparse_decoder d = tf_begin_decoding(p->index, p->weights, p->channels, p->block_rows);
 
   for (uint32_t left = p->block_rows; left;) {

@@ -36,7 +36,7 @@ static void gather_taps(const tf_gather *gather, const corner at[4]) {
       for (int i = 0; i < 4; i++) {
         source[i] = tap(w, gather->x, at[i], ky * w->dilation_y, kx * w->dilation_x, gather->patch);
       }
-      tile = TF(widen_tile)(source, w->in_channels / 4u, tile);
+      tile = TF(widen_4)(source, w->in_channels / 4u, tile);
     }
   }
 }
@@ -77,16 +77,22 @@ static void gather_patches(const tf_gather *gather, const corner at[4]) {
     }
     while ((target - gather->patch) % 4) *target++ = 0;
   }
-  TF(widen_tile)(source, (uint32_t)(source[1] - source[0]) / 4, gather->tile);
+  TF(widen_4)(source, (uint32_t)(source[1] - source[0]) / 4, gather->tile);
+}
+
+/* Whether windows are single cells, one after the other, which widen as they lie. */
+static int is_pointwise(const tf_window *w) {
+  return w->kernel_height == 1 && w->kernel_width == 1 && w->stride_y == 1 && w->stride_x == 1 &&
+         w->in_channels % 4 == 0 && w->out_height == w->in_height && w->out_width == w->in_width;
 }
 
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
   const tf_window *w = gather->window;
-  if (gather->pointwise) {
+  if (is_pointwise(w)) {
     const uint32_t channels = w->in_channels;
     const int8_t *x = gather->x + (size_t)first_pixel * channels;
     const int8_t *const source[4] = {x, x + channels, x + 2 * channels, x + 3 * channels};
-    TF(widen_tile)(source, channels / 4, gather->tile);
+    TF(widen_4)(source, channels / 4, gather->tile);
   } else {
     corner at[4];
     find_corners(w, first_pixel, at);
@@ -96,13 +102,4 @@ void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
       gather_taps(gather, at);
     }
   }
-}
-
-tf_gather TF(gather_begin)(const tf_window *window, const int8_t *x, uint32_t *tile, int8_t *patch) {
-  const int pointwise = window->kernel_height == 1 && window->kernel_width == 1 && window->stride_y == 1 &&
-                        window->stride_x == 1 && window->in_channels % 4 == 0 &&
-                        window->out_height == window->in_height && window->out_width == window->in_width;
-  const tf_gather gather = {window, x, tile, patch, pointwise};
-  if (window->in_channels % 4 == 0) memset(patch, window->pad_value, window->in_channels);
-  return gather;
 }

@@ -60,17 +60,25 @@ void TF(conv)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch
  * scratch, `group_rows` row pairs at a time, and multiplied with four pixels at a time. The inputs of an output, its taps in
  * row-major order with all channels each, are padded with zeros to `pairs` * 2, a multiple of 4.
  * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
- * Scratch: 4 * (group_rows * (2 * pairs + 5) + 4) for the weights, 4 * (4 * pairs + 1) for four pixels, and
- * where the channels are a multiple of 4: channels, else 8 * pairs. */
+ * Scratch: 4 * (group_rows * (2 * pairs + 5) + 4) for the weights, 4 * (tile_words + 1) for pixels, and
+ * where the channels are a multiple of 4: channels, else 8 * pairs; tile_words is 4 * pairs. */
 typedef struct {
   tf_window window;
-  uint16_t pairs, row_pairs, group_rows;
+  uint16_t pairs, row_pairs, group_rows, band_rows;
+  uint32_t tile_words;
   const int8_t *weights;   /* per row pair and input pair: (output 0, output 1) at the first input, then at the second */
   const int32_t *channels; /* per row pair: bias 0, bias 1, multiplier 0, multiplier 1 */
   uint8_t weight_shift;
   int16_t zero_point, low, high;
 } tf_conv_dense_params;
 void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same for kernels of width K = 3 or 5 with stride 1 and no dilation, channels that are a multiple of 4 and out_width at
+ * least 4: cells that neighbouring windows share are widened once for `band_rows` rows of four outputs, so that
+ * tile_words is (kernel_height + band_rows - 1) * (K + 3) * channels / 2. Weights are in the order (ky, input pair of a
+ * cell, kx). */
+void TF(conv_dense_3)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
+void TF(conv_dense_5)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Linear layer, fast for few rows: weights are multiplied from where they lie, laid out as in conv_dense, at least 2
  * outputs; biases are not shifted. Scratch: 8 * ceil(inputs / 4) bytes. */

@@ -1,7 +1,12 @@
 /* Inside of the matrix kernels: a tile of four pixels against a stream of row pairs.
  *
- * A *tile* holds the inputs of four output pixels as int16 pairs, tile[4 * pair + pixel]; pair 2k of a pixel is its inputs
- * (4k, 4k + 2), pair 2k + 1 its inputs (4k + 1, 4k + 3), because one SXTB16 of a word yields just these.
+ * A *tile* holds the inputs of four output pixels as int16 pairs; pair 2k of a pixel is its inputs (4k, 4k + 2), pair
+ * 2k + 1 its inputs (4k + 1, 4k + 3), because one SXTB16 of a word yields just these. There are two layouts:
+ *  - tile[4 * pair + pixel], for any window;
+ *  - in *bands*, for windows of kernel_width K > 1 with stride 1 and no dilation, and channels that are a multiple of 4:
+ *    tile[(K + 3) * (channels / 2 * ky + pair) + column], pair being one of the cell's, the pixel's input at (ky, kx) in
+ *    column = pixel + kx. So a cell that several windows share is there once, and a tile that has more rows of
+ *    cells serves the pixels below as well.
  *
  * A *row pair* is the weights of two neighbouring outputs, widened to int16 pairs in the same order. Streams and tiles are
  * read once for every eight multiply-accumulates: they belong into tightly coupled memory.
@@ -16,18 +21,20 @@
 /* What one pass over a stream needs. The assembly knows the offsets of the members. */
 typedef struct {
   const uint32_t *tile;
-  const uint32_t *tile_end; /* tile + 4 * pairs; dense only */
+  const uint32_t *tile_end; /* tile + (K + 3) * steps; dense only */
   int8_t *y;                /* first output of the first pixel */
   int32_t stride;           /* bytes from one pixel's outputs to the next one's */
   int32_t zero_point;
-  uint32_t pairs; /* input pairs of a row, at least 2; dense only */
+  uint32_t steps; /* input pairs of a row / K, at least 2; dense only */
 } tf_rows;
 
-/* Dense rows. Stream, per row pair, in words: bias 0, bias 1, then (pair of output 0, pair of output 1) for every input
- * pair, multiplier 0, multiplier 1, 2 * offset of output 0 from y, plus 1 in the last row pair. The four words after the
- * end are read and ignored, so is the word after the tile. Results are clamped to int8 only. */
+/* Dense rows, for tiles of kernel_width K = 1 (the layout for any window), 3 and 5. Stream, per row pair, in words:
+ * bias 0, bias 1, then (pair of output 0, pair of output 1) for every input pair, in bands in the order (ky, pair, kx),
+ * multiplier 0, multiplier 1, 2 * offset of output 0 from y, plus 1 in the last row pair. The four words after the end are
+ * read and ignored, so is the word after the tile. Results are clamped to int8 only. */
 #define TF_DENSE_RECORD_WORDS(pairs) (2 * (size_t)(pairs) + 5)
-void TF(dense_rows)(const uint32_t *stream, const tf_rows *rows);
+typedef void tf_rows_function(const uint32_t *stream, const tf_rows *rows);
+tf_rows_function TF(dense_rows), TF(dense_rows_3), TF(dense_rows_5);
 
 /* Sparse rows: only some of the input pairs, by their address. Stream, in words: the address of the first pair's inputs in
  * the tile (where TF_ARM_DSP is 0: bytes from its start), then per row pair
@@ -53,31 +60,44 @@ void TF(sparse_rows)(const uint32_t *stream, const tf_rows *rows);
  * number of pairs. */
 void TF(multiply_vector)(const int8_t *const weights[2], const uint32_t *x, uint32_t pairs, int32_t acc[4]);
 
-/* Widens `quads` * 4 inputs of each of four pixels into a tile; returns where the tile goes on. */
-uint32_t *TF(widen_tile)(const int8_t *const source[4], uint32_t quads, uint32_t *tile);
+/* Widens `quads` * 4 inputs, at least one quad, of each of 4, 6 or 8 cells, tile[cells * pair + cell]. Returns where the tile
+ * goes on. */
+typedef uint32_t *tf_widen_function(const int8_t *const source[], uint32_t quads, uint32_t *tile);
+tf_widen_function TF(widen_4), TF(widen_6), TF(widen_8);
+#define TF_MOST_COLUMNS 8
 
 /* How tiles are filled from an image. */
 typedef struct {
   const tf_window *window;
   const int8_t *x;
   uint32_t *tile;
-  int8_t *patch; /* the inputs of a cell outside the image, or room for the windows of four pixels */
-  int pointwise; /* windows are single cells, one after the other */
+  int8_t *patch; /* where channels are a multiple of 4: the inputs of a cell outside the image, else room for four windows */
+  tf_widen_function *widen; /* in bands: that of kernel_width + 3 cells; else not read */
+  int band_rows;           /* in bands: rows of outputs that a tile serves, from kernel_height + band_rows - 1 rows of cells */
 } tf_gather;
-
-/* `tile` has room for four words an input pair; `patch` for the input channels where they are a multiple of 4, else for eight
- * bytes an input pair. */
-tf_gather TF(gather_begin)(const tf_window *window, const int8_t *x, uint32_t *tile, int8_t *patch);
 
 /* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into the tile, taps in row-major
  * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel);
 
-/* Multiplies all output pixels with a stream by `multiply`, four at a time; results lie `outputs` bytes apart from pixel to
- * pixel. The last four overlap the four before where their number is no multiple of 4. Then clamps them to low .. high. */
-typedef void tf_rows_function(const uint32_t *stream, const tf_rows *rows);
-void TF(multiply_tiles)(const tf_gather *gather, const uint32_t *stream, tf_rows rows, tf_rows_function *multiply, int low,
-                        int high);
+/* Multiplies all output pixels with a stream by `multiply`, four at a time; results lie rows.stride bytes apart from pixel to
+ * pixel. Then clamps them to low .. high. Of rows, tile and y are those of the image.
+ * multiply_tiles takes the pixels in row-major order, multiply_bands (for an out_width of at least 4) tiles of one row; the
+ * last tile overlaps the one before where their number is no multiple of 4. */
+typedef void tf_image_function(const tf_gather *gather, const uint32_t *stream, tf_rows rows, tf_rows_function *multiply,
+                               int low, int high);
+tf_image_function TF(multiply_tiles), TF(multiply_bands);
+
+/* How a convolution goes through its image. */
+typedef struct {
+  tf_image_function *multiply;
+  tf_widen_function *widen;
+  uint32_t width; /* K of the tile's layout */
+} tf_tiling;
+
+/* conv_dense and its siblings by one way through the image; `multiply` is the dense_rows of its K. */
+void TF(conv_dense_by)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch, const tf_tiling *tiling,
+                       tf_rows_function *multiply);
 
 /* Clamps `count` bytes in place. */
 void TF(clamp_bytes)(int8_t *y, uint32_t count, int low, int high);

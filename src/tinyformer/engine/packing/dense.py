@@ -4,29 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
 from tinyformer.engine.packing.rows import (
     admits,
     balanced_groups,
-    gather_bytes,
     pair_channels,
     row_pair_outputs,
     row_pair_words,
 )
+from tinyformer.engine.packing.tiling import Tiling, tiling
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = (
-    "tf_conv_dense.c",
-    "tf_multiply_tiles.c",
-    "tf_gather_tile.c",
-    "tf_widen_tile.c",
-    "tf_widen_tile.S",
-    "tf_dense_rows.c",
-    "tf_dense_rows.S",
-    "tf_clamp_bytes.c",
-)
+
+def _sources(tiles: Tiling) -> tuple[str, ...]:
+    rows = tuple(f"tf_dense_rows{tiles.suffix}.{suffix}" for suffix in ("c", "S"))
+    return (f"tf_conv_dense{tiles.suffix}.c", "tf_conv_dense_by.c", *rows, *tiles.sources)
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -38,8 +34,11 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         return []
     words = row_pair_words(op.weights)
     row_pairs, pairs, _ = words.shape
+    tiles = tiling(op, y, pairs, op.weights.size, tall=True)
+    if tiles.band_rows:
+        words = words.reshape(row_pairs, *tiles.kernel, -1, 4).swapaxes(2, 3)  # (ky, pair, kx)
     record = 4 * (2 * pairs + 5)
-    fixed = 4 * 4 + gather_bytes(x.shape[-1], pairs)
+    fixed = 4 * (4 + tiles.words + 1) + tiles.patch_bytes
     if limit < fixed + record:
         return []
     group = balanced_groups(row_pairs, (limit - fixed) // record)
@@ -47,12 +46,13 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     fields: dict[str, FieldValue] = {
         **window_fields(op, op.weights.shape[1:3], x, y),
         "pairs": pairs, "row_pairs": row_pairs, "group_rows": group,
-        "weights": Constant(words.reshape(-1)),
+        "band_rows": tiles.band_rows, "tile_words": tiles.words,
+        "weights": Constant(np.ascontiguousarray(words).reshape(-1)),
         "channels": Constant(pair_channels(op, row_pair_outputs(len(op.weights)), r.shift)),
         "weight_shift": r.shift, "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
-    call = Call("conv_dense", "tf_conv_dense_params", fields)
-    return [Implementation("conv_dense", SOURCES, (call,), fixed + group * record, encoding="dense")]
+    call = Call(f"conv_dense{tiles.suffix}", "tf_conv_dense_params", fields)
+    return [Implementation("conv_dense", _sources(tiles), (call,), fixed + group * record, encoding="dense")]
 
 
 KERNEL = Kernel("conv_dense", (ir.Conv2D, ir.Linear), _pack)

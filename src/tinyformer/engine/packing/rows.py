@@ -63,12 +63,6 @@ def shift_folds(op: Conv2D | DepthwiseConv2D) -> bool:
     return shift == 0 or (shift <= LARGEST_WEIGHT_SHIFT and fits)
 
 
-def gather_bytes(channels: int, pairs: int) -> int:
-    """Scratch of ``tf_gather_tile``: a tile, the word after it, and the patch."""
-    tile = 4 * (TILE_PIXELS * pairs + 1)
-    return tile + (channels if channels % 4 == 0 else 8 * pairs)
-
-
 def balanced_groups(items: int, most: int) -> int:
     """Size of equal groups of at most ``most`` that cover ``items``."""
     groups = -(-items // most)

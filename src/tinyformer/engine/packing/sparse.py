@@ -19,8 +19,8 @@ SOURCES = (
     "tf_read_pairs.S",
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
-    "tf_widen_tile.c",
-    "tf_widen_tile.S",
+    "tf_widen_4.c",
+    "tf_widen_4.S",
     "tf_sparse_rows.c",
     "tf_sparse_rows.S",
     "tf_clamp_bytes.c",
@@ -30,8 +30,8 @@ SINGLE_SOURCES = (
     "tf_conv_sparse_single.c",
     "tf_multiply_tiles.c",
     "tf_gather_tile.c",
-    "tf_widen_tile.c",
-    "tf_widen_tile.S",
+    "tf_widen_4.c",
+    "tf_widen_4.S",
     "tf_clamp_bytes.c",
 )
 

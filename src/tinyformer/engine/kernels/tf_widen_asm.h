@@ -1,0 +1,79 @@
+/* Body of tf_widen_4.S and its siblings, for ARMv7E-M. The C twins, tf_widen_4.c and its siblings, say what it computes.
+ *
+ * The file that includes it defines WIDEN (the function) and COLUMNS (4, 6 or 8). */
+#include "tf_name.h"
+#if TF_ARM_DSP
+
+quads  .req r1
+tile   .req r2
+/* Where the cells' next inputs lie: r3 on, as many as there are columns. */
+from0  .req r3
+from1  .req r4
+from2  .req r5
+from3  .req r6
+from4  .req r7
+from5  .req r8
+from6  .req r9
+from7  .req r10
+/* Four inputs of a cell, then their odd pair, by turns; an even pair. */
+word0  .req r11
+word1  .req r12
+word2  .req lr
+even   .req r0
+#define ODD (4 * COLUMNS)            /* bytes from an even pair to the odd one */
+
+  .syntax unified
+  .thumb
+  .text
+
+  /* Widens two columns, from the words a and b, and loads those of the next two to c and a. */
+  .macro two_columns column, a, b, c, from_c, from_a
+    sxtb16 even, \a
+    .if \column + 2 < COLUMNS
+      ldr \c, [\from_c], #4
+    .endif
+    sxtb16 \a, \a, ror #8
+    str even, [tile, #4 * \column]
+    sxtb16 even, \b
+    str \a, [tile, #4 * \column + ODD]
+    sxtb16 \b, \b, ror #8
+    str even, [tile, #4 * \column + 4]
+    .if \column + 2 < COLUMNS
+      ldr \a, [\from_a], #4
+    .endif
+    str \b, [tile, #4 * \column + 4 + ODD]
+  .endm
+
+  .global WIDEN
+  .type WIDEN, %function
+  .thumb_func
+  .p2align 3
+WIDEN:
+  push {r4-r11, lr}
+#if COLUMNS == 4
+  ldm r0, {from0, from1, from2, from3}
+#elif COLUMNS == 6
+  ldm r0, {from0, from1, from2, from3, from4, from5}
+#else
+  ldm r0, {from0, from1, from2, from3, from4, from5, from6, from7}
+#endif
+  .p2align 3
+1:
+  ldr word0, [from0], #4
+  ldr word1, [from1], #4
+  two_columns 0, word0, word1, word2, from2, from3
+  two_columns 2, word2, word0, word1, from4, from5
+#if COLUMNS > 4
+  two_columns 4, word1, word2, word0, from6, from7
+#endif
+#if COLUMNS > 6
+  two_columns 6, word0, word1, word2, none, none
+#endif
+  subs quads, #1
+  add tile, tile, #2 * ODD
+  bne 1b
+  mov r0, tile
+  pop {r4-r11, pc}
+  .size WIDEN, . - WIDEN
+
+#endif

@@ -1,0 +1,108 @@
+"""How the matrix kernels go through an image: by tiles of four output pixels, whose inputs they widen (``tf_rows.h``).
+
+Tiles of any four pixels in row-major order serve every window. Where windows overlap along a row (a kernel 3 or 5 wide,
+stride 1, no dilation), tiles in bands hold each cell once: ``band_rows`` rows of four pixels side by side.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from tinyformer.engine.packing.rows import TILE_PIXELS
+from tinyformer.ir.graph import Conv2D, Tensor
+
+BAND_WIDTHS = (3, 5)
+"""Kernel widths that there are kernels in bands for."""
+
+BAND_HEIGHT = 5
+"""Largest kernel height in bands."""
+
+_WIDENED = 1.5
+"""Cycles of widening an input, over those of multiplying it with a weight."""
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """Tiles of one convolution.
+
+    ``kernel`` is (height, width) and ``pairs`` the input pairs of an output; ``band_rows`` is 0 where tiles are not in
+    bands.
+    """
+
+    kernel: tuple[int, int]
+    channels: int
+    pairs: int
+    image: tuple[int, int]
+    """Height and width of the output."""
+    band_rows: int
+
+    @property
+    def suffix(self) -> str:
+        """What is appended to the name of a kernel that has these tiles."""
+        return f"_{self.kernel[1]}" if self.band_rows else ""
+
+    @property
+    def columns(self) -> int:
+        """Neighbouring words of a tile that belong to the same input pair."""
+        return self.kernel[1] + TILE_PIXELS - 1 if self.band_rows else TILE_PIXELS
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Files that fill tiles and multiply them with a stream."""
+        widen = tuple(f"tf_widen_{self.columns}.{suffix}" for suffix in ("c", "S"))
+        way = ("tf_multiply_bands.c",) if self.band_rows else ("tf_multiply_tiles.c", "tf_gather_tile.c")
+        return (*way, *widen, "tf_clamp_bytes.c")
+
+    @property
+    def words(self) -> int:
+        """Words of a tile."""
+        if not self.band_rows:
+            return TILE_PIXELS * self.pairs
+        return (self.kernel[0] + self.band_rows - 1) * self.columns * self.channels // 2
+
+    @property
+    def patch_bytes(self) -> int:
+        """Scratch beside the tile: a cell outside the image, or the windows before they are widened."""
+        return self.channels if self.channels % 4 == 0 else 8 * self.pairs
+
+    @property
+    def pixels(self) -> int:
+        """Output pixels that are computed, those twice that two tiles have in common."""
+        height, width = self.image
+        return height * _tiled(width) if self.band_rows else _tiled(height * width)
+
+    @property
+    def cells(self) -> int:
+        """Cells (taps of a pixel) that are widened in one pass over the image."""
+        if not self.band_rows:
+            return self.pixels * math.prod(self.kernel)
+        bands = -(-self.image[0] // self.band_rows)
+        rows = self.image[0] + bands * (self.kernel[0] - 1)
+        return rows * self.columns * _tiled(self.image[1]) // TILE_PIXELS
+
+
+def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, *, tall: bool) -> Tiling:
+    """The tiles that are faster for ``op`` with so many weights: in bands unless too many overlap at the image's edge.
+
+    ``tall`` bands have as many rows as make a tile no larger than one for any window.
+    """
+    height, width, channels = op.weights.shape[1:]
+    anywhere = Tiling((height, width), channels, pairs, (y.shape[1], y.shape[2]), 0)
+    if (
+        op.stride != (1, 1)
+        or op.dilation != (1, 1)
+        or width not in BAND_WIDTHS
+        or height > BAND_HEIGHT
+        or channels % 4
+        or y.shape[2] < TILE_PIXELS
+    ):
+        return anywhere
+    rows = TILE_PIXELS * height * width // (width + TILE_PIXELS - 1) - height + 1
+    bands = replace(anywhere, band_rows=min(rows, y.shape[1]) if tall else 1)
+    return min(bands, anywhere, key=lambda found: found.pixels * stored_weights + _WIDENED * found.cells * channels)
+
+
+def _tiled(count: int) -> int:
+    """``count`` rounded up to whole tiles."""
+    return -(-count // TILE_PIXELS) * TILE_PIXELS
