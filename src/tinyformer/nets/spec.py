@@ -88,7 +88,7 @@ class SubnetSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for YAML and JSON."""
-        return _plain(asdict(self))
+        return plain(asdict(self))
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> SubnetSpec:
@@ -208,9 +208,10 @@ def _block(data: dict[str, Any]) -> Block:
     return kinds[data["kind"]](**data)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """``value`` with lists for tuples, at any depth."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return value

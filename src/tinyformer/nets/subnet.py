@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from tinyformer.nets.blocks import BATCHNORM_EPSILON, ConvUnit, build_block
+from tinyformer.nets.blocks import ConvUnit, build_block
 from tinyformer.nets.spec import Activation, StageSpec, SubnetSpec
 
 
@@ -36,8 +36,6 @@ class Stage(nn.Module):
 
 class Subnet(nn.Module):
     """The network that ``spec`` describes; parameter prefixes are the names of ``spec.weighted_layers``."""
-
-    batchnorm_epsilon = BATCHNORM_EPSILON
 
     def __init__(self, spec: SubnetSpec) -> None:
         super().__init__()

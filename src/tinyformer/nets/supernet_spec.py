@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.nets.choice_rules import WIDTH_STEP, ascending_problems, stage_problems
 from tinyformer.nets.choices import (
     BlockChoices,
     ConvChoices,
@@ -30,7 +30,7 @@ from tinyformer.nets.choices import (
     mix,
     parse_choices,
 )
-from tinyformer.nets.spec import Activation, Block, StageSpec, SubnetSpec, weighted_layers
+from tinyformer.nets.spec import Activation, Block, StageSpec, SubnetSpec, plain, weighted_layers
 
 __all__ = [
     "BlockChoices",
@@ -41,9 +41,6 @@ __all__ = [
     "SupernetSpec",
     "TransformerChoices",
 ]
-
-WIDTH_STEP = 4
-"""Widths are multiples of this: weights are stored, pruned and multiplied in groups of four inputs (``ir.blocks``)."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +169,7 @@ class SupernetSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for YAML and JSON."""
-        return _listed(asdict(self))
+        return plain(asdict(self))
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> SupernetSpec:
@@ -248,62 +245,18 @@ def _problems(spec: SupernetSpec) -> Iterator[str]:
             yield f"{name} is {value} but must be at least 1"
     if spec.classes < 2:
         yield f"classes is {spec.classes} but a classifier needs at least 2"
-    yield from _ascending("stem_widths", spec.stem_widths, multiple_of=WIDTH_STEP)
-    yield from _ascending("stem_kernel", (spec.stem_kernel,), odd=True)
+    yield from ascending_problems("stem_widths", spec.stem_widths, multiple_of=WIDTH_STEP)
+    yield from ascending_problems("stem_kernel", (spec.stem_kernel,), odd=True)
     if spec.head_widths != (0,):
-        yield from _ascending("head_widths", spec.head_widths, multiple_of=WIDTH_STEP)
+        yield from ascending_problems("head_widths", spec.head_widths, multiple_of=WIDTH_STEP)
     if not spec.stages:
         yield "there is no stage"
     for i, stage in enumerate(spec.stages):
         if stage.stride < 1:
             yield f"stages[{i}].stride is {stage.stride} but must be at least 1"
     for i, (stage, size) in enumerate(zip(spec.stages, spec.feature_sizes(), strict=True)):
-        yield from _ascending(f"stages[{i}].widths", stage.widths, multiple_of=WIDTH_STEP)
-        if not stage.positions:
-            yield f"stages[{i}] has no position for a block"
-        for j, position in enumerate(stage.positions):
-            yield from _position_problems(f"stages[{i}].positions[{j}]", position, first=j == 0, size=size)
-
-
-def _position_problems(at: str, position: Position, first: bool, size: int) -> Iterator[str]:
-    kinds = [choices.kind for choices in position]
-    if not kinds or len(set(kinds)) < len(kinds):
-        yield f"{at} must list one or more kinds of blocks, each once, not {kinds}"
-    for choices in position:
-        if first and choices.kind in ("transformer", "skip"):
-            yield f"{at} is the first of its stage, and a {choices.kind} block cannot change stride and width"
-        for name, values in vars(choices).items():
-            if name != "kind":
-                yield from _ascending(f"{at}.{choices.kind}.{name}", values, odd=name == "kernels")
-        if isinstance(choices, TransformerChoices):
-            yield from (
-                f"{at}.transformer.pools: {pool} does not divide the {size} x {size} feature map"
-                for pool in choices.pools
-                if size % pool
-            )
-
-
-def _ascending(at: str, values: tuple[Any, ...], multiple_of: int = 1, odd: bool = False) -> Iterator[str]:
-    if not values:
-        yield f"{at} offers no choice"
-    if any(low >= high for low, high in pairwise(values)):
-        yield f"{at}: the choices {list(values)} are not in ascending order without repetition"
-    for value in values:
-        if value <= 0:
-            yield f"{at}: {value} is not positive"
-        elif multiple_of > 1 and value % multiple_of:
-            yield f"{at}: {value} is not a multiple of {multiple_of}"
-        elif odd and value % 2 == 0:
-            yield f"{at}: {value} is not an odd number"
+        yield from stage_problems(f"stages[{i}]", stage, size)
 
 
 def _tupled(data: dict[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in data.items()}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _listed(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_listed(item) for item in value]
-    return value
