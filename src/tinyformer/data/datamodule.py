@@ -16,7 +16,7 @@ class ImageDataModule(pl.LightningDataModule):
     """Training and validation batches from memory, without worker processes.
 
     Lightning sets the epoch of the training batches, also after a resume; under DDP each process takes its share of the
-    images. ``test_dataloader`` alone reads the test split.
+    images. The test split is not read.
     """
 
     def __init__(
@@ -46,10 +46,6 @@ class ImageDataModule(pl.LightningDataModule):
     def val_dataloader(self) -> EpochBatches:
         """In order, unchanged."""
         return EpochBatches(self.splits.val, self.batch_size, device=self.device, **self._share())
-
-    def test_dataloader(self) -> EpochBatches:
-        """In order, unchanged."""
-        return EpochBatches(self.splits.test, self.batch_size, device=self.device, **self._share())
 
     def _share(self) -> dict[str, Any]:
         if self.trainer is None:

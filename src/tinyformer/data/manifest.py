@@ -10,7 +10,6 @@ from typing import Any
 from tinyformer.errors import TinyFormerError
 
 FILE_NAME = "manifest.json"
-SPLITS = ("train", "val", "test", "calibration")
 
 
 @dataclass(frozen=True)
