@@ -9,9 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tinyformer.errors import TinyFormerError
-
-Masks: TypeAlias = Mapping[str, Tensor]
-"""Layer name -> bool tensor of its weight's shape; true where the weight stays."""
+from tinyformer.nets.pruning import Masks
 
 Prune: TypeAlias = Callable[[Mapping[str, Tensor], float], Masks]
 """From a state dict and a share, 0..1, of the final sparsity to masks; zero weights count as the least important."""

@@ -12,12 +12,12 @@ from torch import Tensor
 from tinyformer.compression.finetune import finetune
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import load_splits
+from tinyformer.nets.pruning import Masks, block_sparsity, loss_gradients, make_masks
 from tinyformer.nets.spec import LayerSparsity
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_genome, read_supernet_spec
 from tinyformer.pipeline.stage import Stage, run_stage
-from tinyformer.sparsenas.pruning import Masks, block_sparsity, loss_gradients, make_masks
 from tinyformer.training.checkpoint import load_weights, save_weights
 
 _GRADIENT_IMAGES = 512

@@ -18,11 +18,11 @@ from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.data.loading import normalize
 from tinyformer.data.splits import Split, Splits
+from tinyformer.nets.pruning import Masks, apply_masks, loss_gradients, make_masks
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.nets.supernet_spec import SupernetSpec
 from tinyformer.sparsenas.genome import Genome, content_hash
-from tinyformer.sparsenas.pruning import Masks, apply_masks, loss_gradients, make_masks
 
 _REVISION = 1
 """Part of every key: raise it when the same genome would be evaluated differently by new code."""

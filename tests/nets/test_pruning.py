@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.blocks import to_blocks
 from tinyformer.nets.plan_counts import planned_sparsity, total_blocks, zero_blocks, zero_weights
+from tinyformer.nets.pruning import apply_masks, block_sparsity, make_masks, verify_plan
 from tinyformer.nets.spec import ConvBlock, LayerSparsity, StageSpec, SubnetSpec, weighted_layers
-from tinyformer.sparsenas.pruning import apply_masks, block_sparsity, make_masks, verify_plan
 
 SPEC = SubnetSpec(
     image_size=8, channels=1, classes=10, activation="relu", stem_width=8, stem_kernel=3, stem_stride=1,

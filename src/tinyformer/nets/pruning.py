@@ -8,6 +8,7 @@ neither stores nor multiplies.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -21,7 +22,7 @@ from tinyformer.ir.blocks import from_blocks, to_blocks
 from tinyformer.nets.plan_counts import zero_blocks
 from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, weighted_layers
 
-Masks = dict[str, Tensor]
+Masks: TypeAlias = Mapping[str, Tensor]
 """Layer name -> bool tensor of its weight's shape; true where the weight stays."""
 
 MEASURED_BLOCK = (2, 2)
@@ -33,7 +34,7 @@ def make_masks(
     plan: SparsityPlan,
     criterion: Criterion,
     gradients: Mapping[str, Tensor] | None = None,
-) -> Masks:
+) -> dict[str, Tensor]:
     """Masks that remove exactly ``round(ratio * blocks)`` blocks, the least important, from every layer of ``plan``.
 
     Every block row (neighbouring outputs) keeps one block as long as the ratio leaves as many.
@@ -43,7 +44,7 @@ def make_masks(
 
     Raises :class:`TinyFormerError` if a planned layer does not exist.
     """
-    masks: Masks = {}
+    masks: dict[str, Tensor] = {}
     for layer, sparsity in sorted(plan.items()):
         key = f"{layer}.weight"
         if key not in state:
