@@ -9,8 +9,6 @@ from typing import Any
 import yaml
 
 from tinyformer.errors import TinyFormerError
-from tinyformer.nets.supernet_spec import SupernetSpec
-from tinyformer.sparsenas.genome import Genome
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -28,7 +26,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(_read(path))
     except (json.JSONDecodeError, UnicodeDecodeError):
-        raise _damaged(path) from None
+        raise damaged(path) from None
 
 
 def write_yaml(path: Path, value: Any) -> None:
@@ -37,29 +35,12 @@ def write_yaml(path: Path, value: Any) -> None:
     path.write_text(yaml.safe_dump(value, sort_keys=False), "utf-8")
 
 
-def read_supernet_spec(path: Path) -> SupernetSpec:
-    """Read ``supernet.yaml``. Raises :class:`TinyFormerError` where it is missing or damaged."""
-    data = _read_yaml(path)
-    try:
-        return SupernetSpec.from_dict(data)
-    except TinyFormerError:
-        raise _damaged(path) from None
-
-
-def read_genome(path: Path) -> Genome:
-    """Read ``subnet.yaml``: architecture and sparsity plan. Raises as :func:`read_supernet_spec`."""
-    data = _read_yaml(path)
-    try:
-        return Genome.from_dict(data)
-    except (KeyError, TypeError, ValueError):
-        raise _damaged(path) from None
-
-
-def _read_yaml(path: Path) -> Any:
+def read_yaml(path: Path) -> Any:
+    """Read a YAML artefact. Raises :class:`TinyFormerError` as :func:`read_json`."""
     try:
         return yaml.safe_load(_read(path))
     except (yaml.YAMLError, UnicodeDecodeError):
-        raise _damaged(path) from None
+        raise damaged(path) from None
 
 
 def _read(path: Path) -> str:
@@ -69,5 +50,6 @@ def _read(path: Path) -> str:
         raise TinyFormerError(f"{path} is missing; `tinyformer repro` makes it.") from None
 
 
-def _damaged(path: Path) -> TinyFormerError:
+def damaged(path: Path) -> TinyFormerError:
+    """What is raised for an artefact that is not what its stage writes."""
     return TinyFormerError(f"{path} is damaged; delete it and run `tinyformer repro`.")

@@ -16,7 +16,7 @@ from tinyformer.nets.pruning import Masks, block_sparsity, loss_gradients, make_
 from tinyformer.nets.spec import LayerSparsity
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import read_genome, read_supernet_spec
+from tinyformer.pipeline.networks import read_genome, read_supernet_spec
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.training.checkpoint import load_weights, save_weights
 

@@ -18,7 +18,7 @@ from tinyformer.data.splits import load_splits
 from tinyformer.nets.blocks import BATCHNORM_EPSILON
 from tinyformer.nets.pruning import block_sparsity, verify_plan
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import read_genome
+from tinyformer.pipeline.networks import read_genome
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.training.checkpoint import load_weights
 

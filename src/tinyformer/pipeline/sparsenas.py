@@ -11,7 +11,8 @@ from tinyformer.data.splits import load_splits
 from tinyformer.engine.cost_table import CostTable
 from tinyformer.engine.estimator import Estimator
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import read_json, read_supernet_spec, write_json, write_yaml
+from tinyformer.pipeline.documents import read_json, write_json, write_yaml
+from tinyformer.pipeline.networks import read_supernet_spec
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.sparsenas.search import search
 from tinyformer.training.checkpoint import load_weights

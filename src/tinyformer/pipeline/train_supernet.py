@@ -7,7 +7,7 @@ from typing import Any
 
 from tinyformer.data.splits import load_splits
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import read_supernet_spec
+from tinyformer.pipeline.networks import read_supernet_spec
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.supernas.training import train_supernet
 from tinyformer.training.checkpoint import save_weights
