@@ -84,7 +84,8 @@ def test_sparse_sizes_are_those_of_packing(outputs, inputs, kernel, block, ratio
     shape = (outputs, inputs, *kernel)
     sparsity = LayerSparsity(block, ratio)
     graph, op = _convolution(shape, sparsity)
-    sizes = sparse_sizes(shape, block, total_blocks(shape, block) - zero_blocks(shape, sparsity), limit)
+    kept = total_blocks(shape, block) - zero_blocks(shape, sparsity)
+    sizes = sparse_sizes(op, graph.tensors[op.output], block, kept, limit)
     choice = implementations(op, graph.tensors, limit)[0]
     if sizes is None or not choice.encoding.startswith("sparse"):
         return
@@ -92,11 +93,11 @@ def test_sparse_sizes_are_those_of_packing(outputs, inputs, kernel, block, ratio
         return  # another shape happens to fit these few blocks as well
     assert choice.scratch_bytes == sizes.scratch_bytes
     assert choice.constant_bytes == pytest.approx(sizes.constant_bytes, rel=0.03, abs=12)
-    expected = features(op, graph.tensors, sizes.stored_weights, sizes.passes)
+    expected = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows)
     assert measured_features(op, graph.tensors, choice) == expected
 
 
-def _convolution(shape: tuple[int, ...], sparsity: LayerSparsity) -> tuple[ir.Graph, ir.Op]:
+def _convolution(shape: tuple[int, ...], sparsity: LayerSparsity) -> tuple[ir.Graph, ir.Conv2D]:
     """One filled convolution of weights ``shape`` on an 8 x 8 image."""
     outputs, inputs, height, width = shape
     pad = height // 2

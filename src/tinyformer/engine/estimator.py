@@ -14,6 +14,7 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.cost_features import Features, features, kernel_key, measured_features
 from tinyformer.engine.cost_table import CostTable
 from tinyformer.engine.packing import KERNELS, Implementation, sparse
+from tinyformer.engine.packing.portable import linear_as_convolution
 from tinyformer.engine.packing.rows import TILE_PIXELS
 from tinyformer.engine.planner import PlannedStep, plan_memory
 from tinyformer.engine.selection import Step, scratch_limit, sram_budget
@@ -113,14 +114,14 @@ class Estimator:
         """The block-sparse kernel's, where the compiler would take it."""
         shape = _layer_shape(op)
         kept = total_blocks(shape, sparsity.block) - zero_blocks(shape, sparsity)
-        sizes = sparse_sizes(shape, sparsity.block, kept, limit)
-        positions = math.prod(graph.tensors[op.output].shape[:-1])
-        if positions < TILE_PIXELS or sizes is None:
+        conv, tensors = linear_as_convolution(op, graph.tensors) if isinstance(op, ir.Linear) else (op, graph.tensors)
+        sizes = sparse_sizes(conv, tensors[op.output], sparsity.block, kept, limit)
+        if sizes is None or math.prod(sizes.tiles.image) < TILE_PIXELS:
             return None
         step = PlannedStep(op.name, op.inputs, op.output, sizes.scratch_bytes)
-        counts = features(op, graph.tensors, sizes.stored_weights, sizes.passes)
+        counts = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows)
         kernel = kernel_key(op, sparse.KERNEL.name, f"sparse {sparsity.block[0]}x{sparsity.block[1]}")
-        return self._costed(step, kernel, sizes.constant_bytes, sparse.SOURCES, counts)
+        return self._costed(step, kernel, sizes.constant_bytes, sparse.sources(sizes.tiles), counts)
 
     def _costed(
         self, step: PlannedStep, kernel: str, constant_bytes: int, sources: tuple[str, ...], counts: Features

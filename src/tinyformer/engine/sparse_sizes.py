@@ -8,43 +8,47 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tinyformer.engine.packing.rows import TILE_PIXELS
-from tinyformer.engine.packing.sparse import SPARE_WORDS, WORTHWHILE, stream_words
+from tinyformer.engine.packing.sparse import SPARE_WORDS, WORTHWHILE, sparse_tiling, stream_words
 from tinyformer.engine.packing.sparse_encoding import DIGIT
+from tinyformer.engine.packing.tiling import Tiling
+from tinyformer.ir.graph import Conv2D, Tensor
 
 
 @dataclass(frozen=True)
 class SparseSizes:
-    """Bytes of constants (index, weights, channels) and of scratch, stored weights, and passes over the input."""
+    """Bytes of constants (index, weights, channels) and of scratch, stored weights, passes over the input, tiles."""
 
     constant_bytes: int
     scratch_bytes: int
     stored_weights: int
     passes: int
+    tiles: Tiling
 
 
-def sparse_sizes(shape: tuple[int, ...], block: tuple[int, int], kept_blocks: int, limit: int) -> SparseSizes | None:
-    """Sizes for weights of ``shape``, (O, I) or (O, I, KH, KW), in at most ``limit`` bytes of scratch.
+def sparse_sizes(op: Conv2D, y: Tensor, block: tuple[int, int], kept_blocks: int, limit: int) -> SparseSizes | None:
+    """Sizes for ``op``, whose weights are not looked at, with the output ``y`` in at most ``limit`` bytes of scratch.
 
     ``kept_blocks`` blocks of two or more outputs are spread at random. The index is an expected value, for its numbers
     depend on where the blocks lie; everything else is exact. ``None`` where the compiler would take the dense kernel.
     """
-    outputs, channels, inputs = shape[0], shape[1], math.prod(shape[1:])
+    outputs, inputs = len(op.weights), math.prod(op.weights.shape[1:])
     rows, columns = block
     block_rows, block_columns = -(-outputs // rows), -(-(-(-inputs // 4) * 4) // columns)
     row_pairs = block_rows * (rows // 2)
-    fixed = 4 * TILE_PIXELS * block_columns * columns // 2
-    fixed += channels if channels % 4 == 0 else 8 * (block_columns * columns // 2)
+    stored = kept_blocks * rows * columns
+    tiles = sparse_tiling(op, y, block, stored)
+    fixed = 4 * tiles.words + tiles.patch_bytes
     wanted = stream_words(row_pairs, kept_blocks * (rows // 2) * (columns // 2))
     words = min((limit - fixed) // 4, wanted)
-    if kept_blocks * rows * columns > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS:
+    if stored > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS:
         return None
     index = _index_bytes(kept_blocks, block_rows, block_columns)
     return SparseSizes(
-        constant_bytes=index + kept_blocks * rows * columns + 16 * row_pairs,
+        constant_bytes=index + stored + 16 * row_pairs,
         scratch_bytes=4 * words + fixed,
-        stored_weights=kept_blocks * rows * columns,
+        stored_weights=stored,
         passes=stream_passes(wanted, words),
+        tiles=tiles,
     )
 
 

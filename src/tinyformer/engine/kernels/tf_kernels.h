@@ -93,13 +93,13 @@ void TF(linear_vector)(const tf_linear_vector_params *p, const int8_t *x, int8_t
 
 /* Convolution without groups and with block-sparse weights (docs/sparse_encodings.md), fast: as conv_dense, but only the
  * blocks that are stored are multiplied. A block covers 2 * block_row_pairs outputs and 2 * block_pairs inputs.
- * Scratch: 4 * stream_words for expanded rows, 16 * pairs for four pixels, and where the channels are a multiple of 4:
- * channels, else 8 * pairs. stream_words must hold the largest block row (tf_rows.h). */
+ * Scratch: 4 * stream_words for expanded rows, 4 * tile_words for four pixels, and where the channels are a multiple of 4:
+ * channels, else 8 * pairs; tile_words is 4 * pairs. stream_words must hold the largest block row (tf_rows.h). */
 typedef struct {
   tf_window window;
-  uint16_t pairs, block_rows;
+  uint16_t pairs, block_rows, band_rows;
   uint8_t block_row_pairs, block_pairs;
-  uint32_t stream_words;
+  uint32_t tile_words, stream_words;
   const uint8_t *index;    /* per block row: rows skipped, blocks, and for each block the blocks skipped */
   const int8_t *weights;   /* per block, row pair, input pair: four bytes as in conv_dense */
   const int32_t *channels; /* per row pair in the order of the index: bias 0, bias 1, multiplier 0, multiplier 1 */
@@ -107,7 +107,11 @@ typedef struct {
 } tf_conv_sparse_params;
 void TF(conv_sparse)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
 
-/* The same with blocks of one output and four inputs: block_row_pairs is not read, block_pairs is 2, a block's weights lie
+/* The same for what conv_dense_3 and conv_dense_5 serve, with a kernel_height of at most 5. band_rows is 1. */
+void TF(conv_sparse_3)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
+void TF(conv_sparse_5)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);
+
+/* The same as conv_sparse with blocks of one output and four inputs: block_row_pairs is not read, block_pairs is 2, a block's weights lie
  * in natural order, and channels hold bias and multiplier for each output in the order of the index. stream_words must hold
  * 4 words and 3 for each block of the largest row. */
 void TF(conv_sparse_single)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch);

@@ -99,6 +99,10 @@ typedef struct {
 void TF(conv_dense_by)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch, const tf_tiling *tiling,
                        tf_rows_function *multiply);
 
+/* conv_sparse and its siblings, likewise. */
+void TF(conv_sparse_by)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch,
+                        const tf_tiling *tiling);
+
 /* Clamps `count` bytes in place. */
 void TF(clamp_bytes)(int8_t *y, uint32_t count, int low, int high);
 

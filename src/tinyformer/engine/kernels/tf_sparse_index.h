@@ -47,18 +47,28 @@ static inline tf_sparse_decoder tf_begin_decoding(const uint8_t *index, const in
   return decoder;
 }
 
+/* Where a tile holds the inputs of a row's pairs: pair number p at tap[tap of p] + p * step (modulo 2^32), in bytes; the tap
+ * is the upper word of p * reciprocal. */
+#define TF_MOST_TAPS 25u
+typedef struct {
+  uint32_t reciprocal; /* 2^32 / pairs of a tap, rounded up, or 0: all pairs are tap 0 */
+  uint32_t step;
+  uint32_t tap[TF_MOST_TAPS + 1]; /* the last block may reach past the last tap */
+} tf_pair_places;
+
 /* The 2 x 2 blocks of one row pair, one after the other. The assembly knows the offsets of the members. */
 typedef struct {
   tf_sparse_index index;
   const int8_t *weights; /* of the block row */
   uint32_t at;           /* offset of the next weights */
-  uint32_t tile;         /* address of the next pair's inputs */
+  uint32_t pair;         /* number of the next pair */
   uint32_t left;         /* pairs left of the current block */
   uint32_t pairs;        /* pairs of a block */
   uint32_t other_rows;   /* bytes between the end of a block's row pair and its beginning in the next block */
+  const tf_pair_places *places;
 } tf_pair_reader;
 
-/* Address of the inputs, pair of output 0 and pair of output 1 of the next `count` pairs. */
+/* Place of the inputs, pair of output 0 and pair of output 1 of the next `count` pairs. */
 void TF(read_pairs)(tf_pair_reader *reader, uint32_t count, uint32_t *out);
 
 #endif

@@ -2,38 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
-from tinyformer.engine.packing.rows import TILE_PIXELS, admits, pair_channels
+from tinyformer.engine.packing.rows import admits, pair_channels
 from tinyformer.engine.packing.sparse_encoding import BLOCKS, SparseMatrix, block_row_starts, encode
+from tinyformer.engine.packing.tiling import Tiling, tiling, whole_tiling
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = (
-    "tf_conv_sparse.c",
-    "tf_read_pairs.c",
-    "tf_read_pairs.S",
-    "tf_multiply_tiles.c",
-    "tf_gather_tile.c",
-    "tf_widen_4.c",
-    "tf_widen_4.S",
-    "tf_sparse_rows.c",
-    "tf_sparse_rows.S",
-    "tf_clamp_bytes.c",
-)
-
-SINGLE_SOURCES = (
-    "tf_conv_sparse_single.c",
-    "tf_multiply_tiles.c",
-    "tf_gather_tile.c",
-    "tf_widen_4.c",
-    "tf_widen_4.S",
-    "tf_clamp_bytes.c",
-)
+_SOURCES = ("tf_read_pairs.c", "tf_read_pairs.S", "tf_sparse_rows.c", "tf_sparse_rows.S", "tf_conv_sparse_by.c")
 
 _SINGLE_WORDS = 4
 """Words of a record of one row, beside its blocks."""
@@ -53,6 +35,20 @@ _EQUAL = 1.03
 
 _SINGLE_ROW = 2.0
 """Time of a product where every input is used for one output only, in that of the others."""
+
+
+def sources(tiles: Tiling) -> tuple[str, ...]:
+    """Files of the kernel for blocks of two or more outputs."""
+    return (f"tf_conv_sparse{tiles.suffix}.c", *_SOURCES, *tiles.sources)
+
+
+def sparse_tiling(op: ir.Conv2D, y: Tensor, block: tuple[int, int], stored_weights: int) -> Tiling:
+    """The tiles of ``op`` with so many weights in the blocks that are kept."""
+    inputs = math.prod(op.weights.shape[1:])
+    pairs = -(-(-(-inputs // 4) * 4) // block[1]) * block[1] // 2
+    if block[0] == 1:
+        return whole_tiling(op, y, pairs)
+    return tiling(op, y, pairs, stored_weights, tall=False)
 
 
 def stream_words(row_pairs: int, pairs: int) -> int:
@@ -93,20 +89,18 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
 def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatrix, limit: int) -> Implementation | None:
     x, y = tensors[op.inputs[0]], tensors[op.output]
     rows, columns = matrix.block
-    block_columns = -(-(-(-matrix.inputs // 4) * 4) // columns)
-    pairs = block_columns * columns // 2
-    fixed = 4 * TILE_PIXELS * pairs + (x.shape[-1] if x.shape[-1] % 4 == 0 else 8 * pairs)
-    sources: tuple[str, ...]
+    tiles = sparse_tiling(op, y, matrix.block, matrix.weights.size)
+    fixed = 4 * tiles.words + tiles.patch_bytes
     first_outputs = block_row_starts(matrix.outputs, rows)[matrix.order]
     most_blocks = int(matrix.counts.max())
     if rows == 1:
-        name, sources = "conv_sparse_single", SINGLE_SOURCES
+        name = "conv_sparse_single"
         least = _SINGLE_WORDS + 3 * most_blocks
         wanted = _SINGLE_WORDS * len(matrix.order) + 3 * int(matrix.counts.sum())
         multipliers = np.broadcast_to(op.requantization.multipliers, matrix.outputs)
         channels = np.stack([op.bias, multipliers], axis=1)[first_outputs].astype(np.int32).reshape(-1)
     else:
-        name, sources = "conv_sparse", SOURCES
+        name = "conv_sparse"
         least = _record_words(most_blocks * columns // 2) * (rows // 2) + SPARE_WORDS
         wanted = stream_words(len(matrix.order) * rows // 2, matrix.weights.size // 4)
         pair_outputs = (first_outputs[:, None] + np.arange(0, rows, 2)).reshape(-1)
@@ -117,13 +111,14 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     r = op.requantization
     fields: dict[str, FieldValue] = {
         **window_fields(op, op.weights.shape[1:3], x, y),
-        "pairs": pairs, "block_rows": len(matrix.order),
-        "block_row_pairs": rows // 2, "block_pairs": columns // 2, "stream_words": words,
+        "pairs": tiles.pairs, "block_rows": len(matrix.order), "band_rows": tiles.band_rows,
+        "block_row_pairs": rows // 2, "block_pairs": columns // 2, "tile_words": tiles.words, "stream_words": words,
         "index": Constant(matrix.index), "weights": Constant(matrix.weights), "channels": Constant(channels),
         "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
-    call = Call(name, "tf_conv_sparse_params", fields)
-    return Implementation(name, sources, (call,), 4 * words + fixed, encoding=f"sparse {rows}x{columns}")
+    call = Call(f"{name}{tiles.suffix}", "tf_conv_sparse_params", fields)
+    files = ("tf_conv_sparse_single.c", *tiles.sources) if rows == 1 else sources(tiles)
+    return Implementation(name, files, (call,), 4 * words + fixed, encoding=f"sparse {rows}x{columns}")
 
 
 KERNEL = Kernel("conv_sparse", (ir.Conv2D, ir.Linear), _pack)

@@ -82,13 +82,19 @@ class Tiling:
         return rows * self.columns * _tiled(self.image[1]) // TILE_PIXELS
 
 
+def whole_tiling(op: Conv2D, y: Tensor, pairs: int) -> Tiling:
+    """Tiles of any four pixels of ``op``, with ``pairs`` input pairs of an output."""
+    height, width, channels = op.weights.shape[1:]
+    return Tiling((height, width), channels, pairs, (y.shape[1], y.shape[2]), 0)
+
+
 def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, *, tall: bool) -> Tiling:
     """The tiles that are faster for ``op`` with so many weights: in bands unless too many overlap at the image's edge.
 
     ``tall`` bands have as many rows as make a tile no larger than one for any window.
     """
     height, width, channels = op.weights.shape[1:]
-    anywhere = Tiling((height, width), channels, pairs, (y.shape[1], y.shape[2]), 0)
+    anywhere = whole_tiling(op, y, pairs)
     if (
         op.stride != (1, 1)
         or op.dilation != (1, 1)
