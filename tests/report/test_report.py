@@ -180,10 +180,10 @@ def test_headline_measures_against_the_mcu_or_the_tighter_limit(mcu: McuConfig, 
     assert unlimited["flash_bytes"].budget == "1.00 MB", "the MCU's own size stays a limit"
 
 
-def test_origins_can_be_replaced(mcu: McuConfig, summary: Mapping[str, Any]) -> None:
-    rows = {row.key: row for row in headline(summary, mcu, obtained={"latency_ms": "measured on a {mcu} board"})}
-    assert rows["latency_ms"].obtained == "measured on a STM32F746 board"
-    assert rows["cycles"].obtained.startswith("simulated")
+def test_origins_name_the_microcontroller_and_its_validation(mcu: McuConfig, summary: Mapping[str, Any]) -> None:
+    rows = {row.key: row for row in headline(summary, mcu)}
+    assert rows["cycles"].obtained == "simulated (STM32F746 model, calibrated)"
+    assert rows["accuracy_float"].obtained == "host: float model in onnxruntime, test split"
 
 
 # --- in a browser -------------------------------------------------------------------------------------------------

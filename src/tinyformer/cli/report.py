@@ -23,7 +23,8 @@ def report_command(summaries: tuple[Path, ...], output: Path | None) -> None:
         from tinyformer.report.summary import print_summary  # noqa: PLC0415
 
         root = project_root()
-        print_summary(read_json(root / artifacts.SUMMARY), load_params(root / artifacts.PARAMS).mcu)
+        config = load_params(root / artifacts.PARAMS)
+        print_summary(read_json(root / artifacts.SUMMARY), config.mcu, config.sparsenas.limits.model_dump())
         page = root / artifacts.REPORT / "index.html"
         if page.is_file():
             click.echo(f"\nThe whole report: {page}")

@@ -68,7 +68,8 @@ def repro_command(overrides: tuple[str, ...], experiment: str | None, stage: str
         from tinyformer.pipeline.documents import read_json  # noqa: PLC0415
         from tinyformer.report.summary import print_summary  # noqa: PLC0415
 
-        print_summary(read_json(root / SUMMARY), composition.config.mcu)
+        config = composition.config
+        print_summary(read_json(root / SUMMARY), config.mcu, config.sparsenas.limits.model_dump())
 
 
 def project_root() -> Path:

@@ -49,7 +49,6 @@ def report(stage: Stage) -> Mapping[str, Any]:
             arena=_arena(read_json(artifacts.FIRMWARE / "memory_plan.json")),
             configuration={name: section for name, section in parameters.items() if isinstance(section, dict)},
             limits=pareto["limits"],
-            obtained={"accuracy_float": "host: float model in onnxruntime, test split"},
         ),
         artifacts.REPORT / "index.html",
     )

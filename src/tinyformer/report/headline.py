@@ -30,7 +30,7 @@ class Metric:
 _SIMULATED = "simulated ({mcu} model, {validation})"
 
 METRICS = (
-    Metric("accuracy_float", "Accuracy, float", percent, "host: torch, test split", "high"),
+    Metric("accuracy_float", "Accuracy, float", percent, "host: float model in onnxruntime, test split", "high"),
     Metric("accuracy_int8", "Accuracy, INT8", percent, "host: integer model, test split", "high"),
     Metric(
         "agreement_onnxruntime", "Agreement with onnxruntime", percent, "host: same top-1 class, test split", "high"
@@ -41,8 +41,8 @@ METRICS = (
     Metric("cycles", "Cycles", integer, _SIMULATED, "low", compact),
     Metric("instructions", "Instructions", integer, "executed in the simulator", "low", compact),
     Metric("macs", "MACs, dense", integer, "shapes of the layers", None, compact),
-    Metric("params", "Parameters", integer, "shapes of the layers", None, compact),
-    Metric("params_nonzero", "Parameters not zero", integer, "counted in model.onnx", "low", compact),
+    Metric("params", "Parameters", integer, "float model, BatchNorm folded", None, compact),
+    Metric("params_nonzero", "Parameters not zero", integer, "float model, BatchNorm folded", "low", compact),
     Metric("block_sparsity", "Block sparsity", percent, "zero blocks of the prunable layers", "high"),
     Metric("bit_exact_images_host", "Bit-exact images, host", integer, "C on the host against the NumPy reference"),
     Metric("bit_exact_images_mcu", "Bit-exact images, MCU", integer, "simulated firmware against the NumPy reference"),
@@ -72,7 +72,6 @@ def headline(
     summary: Mapping[str, Any],
     mcu: McuConfig,
     limits: Mapping[str, float | None] | None = None,
-    obtained: Mapping[str, str] | None = None,
 ) -> list[HeadlineRow]:
     """Rows for every known figure that ``summary`` holds. ``limits`` replace or add to the MCU's flash and SRAM
     sizes."""
@@ -84,7 +83,6 @@ def headline(
         if value is None:
             continue
         budget = budgets.get(metric.key)
-        phrase = (obtained or {}).get(metric.key, metric.obtained)
         rows.append(
             HeadlineRow(
                 key=metric.key,
@@ -93,7 +91,7 @@ def headline(
                 short=metric.shorten(value),
                 budget=metric.shorten(budget) if budget is not None else "",
                 share=value / budget if budget else None,
-                obtained=phrase.replace("{mcu}", mcu.name.upper()).replace("{validation}", mcu.validation),
+                obtained=metric.obtained.replace("{mcu}", mcu.name.upper()).replace("{validation}", mcu.validation),
             )
         )
     return rows

@@ -27,7 +27,7 @@ class _Share:
 
 def write_report(inputs: ReportInputs, destination: Path) -> None:
     """Write the report of one experiment as a single HTML file that needs no network; equal inputs give equal bytes."""
-    rows = headline(inputs.summary, inputs.mcu, inputs.limits, inputs.obtained)
+    rows = headline(inputs.summary, inputs.mcu, inputs.limits)
     figures: dict[str, FigureJson] = {}
     if inputs.pareto:
         figures["pareto"] = pareto_figure(inputs.pareto, inputs.limits)

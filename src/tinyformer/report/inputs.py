@@ -75,5 +75,3 @@ class ReportInputs:
     limits: Mapping[str, float | None] = field(default_factory=dict)
     """Budgets by key of the summary (``flash_bytes``, ``sram_bytes``, ``latency_ms``) that replace or add to the MCU's
     own."""
-    obtained: Mapping[str, str] = field(default_factory=dict)
-    """How figures were obtained, by key of the summary; replaces the default phrases."""
