@@ -169,7 +169,7 @@ def test_damaged_store_entries_are_evaluated_again(tmp_path):
 def test_unwritable_store_is_a_clear_error(tmp_path):
     blocker = tmp_path / "file"
     blocker.write_text("")
-    with pytest.raises(TinyFormerError, match="cannot write evaluations"):
+    with pytest.raises(TinyFormerError, match="Cannot write"):
         EvaluationStore(blocker / "store")
 
 

@@ -118,5 +118,5 @@ def test_weights_are_written_reproducibly_whatever_their_order_and_layout(tmp_pa
 
 def test_an_unwritable_destination_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TinyFormerError, match="cannot write"):
+    with pytest.raises(TinyFormerError, match="Cannot write"):
         save_weights(tmp_path / "file" / "w", {"w": torch.zeros(1)})

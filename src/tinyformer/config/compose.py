@@ -19,6 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from tinyformer.config.load import closest, known_keys, validate
 from tinyformer.config.root import Config
 from tinyformer.errors import TinyFormerError
+from tinyformer.files import replace_file
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,7 @@ def write_if_changed(path: Path, text: str) -> bool:
     """Write ``text`` unless the file already holds it; returns whether it was written."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return False
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise TinyFormerError(f"Cannot write {path} ({error.strerror}); make the directory writable.") from None
+    replace_file(path, text.encode())
     return True
 
 

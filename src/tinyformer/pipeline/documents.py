@@ -9,12 +9,13 @@ from typing import Any
 import yaml
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.files import replace_file
 
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON with sorted keys."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", "utf-8")
+    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    replace_file(path, text.encode())
 
 
 def read_json(path: Path) -> Any:
@@ -31,8 +32,7 @@ def read_json(path: Path) -> Any:
 
 def write_yaml(path: Path, value: Any) -> None:
     """Write block-style YAML in the order of ``value``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(value, sort_keys=False), "utf-8")
+    replace_file(path, yaml.safe_dump(value, sort_keys=False).encode())
 
 
 def read_yaml(path: Path) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from tinyformer.files import replace_file
 from tinyformer.report import formatting
 from tinyformer.report.figures import FigureJson
 
@@ -45,12 +44,7 @@ def write_page(template: str, destination: Path, figures: dict[str, FigureJson],
         plotly=Markup(get_plotlyjs()),  # a trusted part of the plotly package
         **context,
     )
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(prefix=f".{destination.name}.", dir=destination.parent)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(html)
-    Path(partial).chmod(0o644)
-    Path(partial).replace(destination)
+    replace_file(destination, html.encode())
 
 
 def _embeddable(value: Any) -> Markup:

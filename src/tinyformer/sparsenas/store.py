@@ -7,10 +7,9 @@ same to the byte. Several searches may share a directory.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
-from tinyformer.errors import TinyFormerError
+from tinyformer.files import make_directory, replace_file
 
 
 class EvaluationStore:
@@ -23,10 +22,7 @@ class EvaluationStore:
         self._directory = directory
         self._memory: dict[str, float] = {}
         if directory is not None:
-            try:
-                directory.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise _unwritable(directory, error) from error
+            make_directory(directory)
 
     def get(self, key: str) -> float | None:
         """The accuracy stored under ``key``, if any."""
@@ -48,19 +44,9 @@ class EvaluationStore:
         self._memory[key] = accuracy
         if self._directory is None:
             return
-        path = self._path(key)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        try:
-            path.parent.mkdir(exist_ok=True)
-            temporary.write_text(json.dumps({"accuracy": accuracy, "key": key}, sort_keys=True) + "\n")
-            temporary.replace(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
+        entry = json.dumps({"accuracy": accuracy, "key": key}, sort_keys=True) + "\n"
+        replace_file(self._path(key), entry.encode())
 
     def _path(self, key: str) -> Path:
         assert self._directory is not None
         return self._directory / key[:2] / f"{key}.json"
-
-
-def _unwritable(path: Path, error: OSError) -> TinyFormerError:
-    return TinyFormerError(f"cannot write evaluations to {path} ({error.strerror}); make the directory writable.")

@@ -1,6 +1,6 @@
 """Metrics files, and Weights & Biases as their mirror. wandb is imported where a run starts or is read, not before."""
 
-from tinyformer.tracking.metrics import read_metrics, write_metrics
+from tinyformer.tracking.metrics import write_metrics
 from tinyformer.tracking.reader import OfflineRun, read_run, read_runs
 from tinyformer.tracking.runs import Run, start_run
 from tinyformer.tracking.summary import publish_summary, summary_run_id
@@ -9,7 +9,6 @@ __all__ = [
     "OfflineRun",
     "Run",
     "publish_summary",
-    "read_metrics",
     "read_run",
     "read_runs",
     "start_run",

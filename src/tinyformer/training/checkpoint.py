@@ -10,7 +10,6 @@ under another key is not resumed from; the run starts afresh and overwrites it.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.files import replace_file
 
 _HEADER = "tinyformer"  # one entry only: safetensors does not order several
 _TENSOR, _TUPLE, _ITEMS = "$tensor", "$tuple", "$items"
@@ -36,7 +36,7 @@ def save_checkpoint(path: Path, state: Mapping[str, Any], key: str = "") -> None
     tensors: dict[str, Tensor] = {}
     tree = _pack(state, "", tensors)
     header = json.dumps({"key": key, "state": tree}, separators=(",", ":"))
-    _write_atomically(path, save(tensors, {_HEADER: header}))
+    replace_file(path, save(tensors, {_HEADER: header}))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def checkpoint_key(path: Path) -> str:
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Write a state dict as a plain safetensors file, atomically and byte for byte reproducible."""
-    _write_atomically(path, save({name: _detached(tensor) for name, tensor in sorted(weights.items())}))
+    replace_file(path, save({name: _detached(tensor) for name, tensor in sorted(weights.items())}))
 
 
 def load_weights(path: Path) -> dict[str, Tensor]:
@@ -152,18 +152,3 @@ def _unreadable(path: Path, error: Exception) -> TinyFormerError:
     return TinyFormerError(
         f"{path} is damaged or not a file of this program ({error}); delete it, and what it held is computed again."
     )
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise TinyFormerError(
-            f"cannot write {path} ({error.strerror}); check that the directory is writable and the disk has room."
-        ) from error
