@@ -3,16 +3,16 @@
 /* Widens `rows` rows of kernel_width + 3 cells, of which the first begins at (row, column), into the tile. */
 static void gather_band(const tf_gather *gather, int row, int rows, int column) {
   const tf_window *w = gather->window;
-  const int columns = w->kernel_width + 3, channels = w->in_channels;
+  const int channels = w->in_channels;
   uint32_t inside = 0; /* a bit for each column of the image */
-  for (int i = 0; i < columns; i++) inside |= (uint32_t)(column + i >= 0 && column + i < w->in_width) << i;
+  for (int i = 0; i < TF_MOST_COLUMNS; i++) inside |= (uint32_t)(column + i >= 0 && column + i < w->in_width) << i;
   uint32_t *tile = gather->tile;
   for (; rows; rows--, row++) {
     const int8_t *source[TF_MOST_COLUMNS];
-    uint32_t rest = row >= 0 && row < w->in_height ? inside : 0;
+    const uint32_t there = row >= 0 && row < w->in_height ? inside : 0;
     int offset = (row * w->in_width + column) * channels;
-    for (int i = 0; i < columns; i++, rest >>= 1, offset += channels) {
-      source[i] = rest & 1 ? gather->x + offset : gather->patch;
+    for (int i = 0; i < TF_MOST_COLUMNS; i++, offset += channels) { /* a constant number, without loop */
+      source[i] = there >> i & 1 ? gather->x + offset : gather->patch;
     }
     tile = gather->widen(source, w->in_channels / 4u, tile);
   }

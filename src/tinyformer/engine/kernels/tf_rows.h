@@ -15,6 +15,7 @@
 #define TF_ROWS_H
 
 #include <stddef.h>
+#include <string.h>
 
 #include "tf_kernels.h"
 
@@ -71,10 +72,21 @@ typedef struct {
   const tf_window *window;
   const int8_t *x;
   uint32_t *tile;
-  int8_t *patch; /* where channels are a multiple of 4: the inputs of a cell outside the image, else room for four windows */
+  int8_t *patch;
   tf_widen_function *widen; /* in bands: that of kernel_width + 3 cells; else not read */
-  int band_rows;           /* in bands: rows of outputs that a tile serves, from kernel_height + band_rows - 1 rows of cells */
+  int band_rows;            /* in bands: rows of outputs that a tile serves, from kernel_height + band_rows - 1 rows of cells */
 } tf_gather;
+
+/* Fills what of the patch stays as it is. Where channels are a multiple of 4, the patch is the inputs of a cell outside the
+ * image; else four windows of `pairs` input pairs, padded with zeros. */
+static inline void tf_prepare_patch(const tf_gather *gather, uint32_t pairs) {
+  const tf_window *w = gather->window;
+  if (w->in_channels % 4 == 0) {
+    memset(gather->patch, w->pad_value, w->in_channels);
+  } else {
+    memset(gather->patch, 0, 8 * pairs);
+  }
+}
 
 /* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into the tile, taps in row-major
  * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
