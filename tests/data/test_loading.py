@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tinyformer.config.data import AugmentConfig, DataConfig
 from tinyformer.data import Split, load_splits, prepare_dataset
-from tinyformer.data.loading import EpochBatches, cutout, jitter_color, mixup, normalize, shift_and_flip
+from tinyformer.data.loading import EpochBatches, cutout, jitter_color, mixup, normalize, sample_images, shift_and_flip
 
 NONE = AugmentConfig(crop_padding=0, crop_fill="black", horizontal_flip=False, cutout=0, color_jitter=0, mixup=0)
 ALL = AugmentConfig(crop_padding=2, crop_fill="reflect", horizontal_flip=True, cutout=3, color_jitter=0.2, mixup=0.4)
@@ -194,3 +194,12 @@ def test_lightning_sets_the_epoch_also_after_a_resume(tmp_path: Path, data_confi
     first, second = fit(2), fit(4, tmp_path / "2.ckpt")
     assert first + second == straight
     assert len({value for _, value in straight}) == 16, "every batch of every epoch differs"
+
+
+def test_sampled_images_are_the_seeds_own_and_never_repeat() -> None:
+    split = Split(np.arange(10, dtype=np.uint8).reshape(10, 1, 1, 1), np.zeros(10, np.int64))
+    drawn = sample_images(split, 6, seed=3)
+    assert drawn.shape == (6, 1, 1, 1)
+    assert len(set(drawn.flatten().tolist())) == 6
+    assert torch.equal(sample_images(split, 8, seed=3)[:6], drawn)
+    assert torch.equal(sample_images(split, 99, seed=3).sort(dim=0).values, normalize(split.images))

@@ -7,14 +7,11 @@ ends in the same bytes as one that was not.
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
@@ -24,12 +21,13 @@ from tinyformer.compression.masking import MaskedWeights, Prune
 from tinyformer.config.data import DataConfig
 from tinyformer.config.finetune import FinetuneConfig
 from tinyformer.config.trainer import TrainerConfig
-from tinyformer.data.loading import normalize
+from tinyformer.data.loading import sample_images
 from tinyformer.data.splits import Splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.training.callbacks import OnMetrics
+from tinyformer.training.checkpoint import run_key
 from tinyformer.training.trainer import threads
 
 
@@ -69,7 +67,8 @@ def finetune(
     key = _key(subnet, prune, supernet, data, config, seed)
     with threads(trainer.num_threads):
         student = copy.deepcopy(subnet).train()
-        batches = _recalibration_images(splits, config, seed)
+        images = sample_images(splits.train, config.recalibration_batches * config.batch_size, seed)
+        batches = images.split(config.batch_size)
         recalibrate_batchnorm(student, batches)
         teacher = _teacher(student, supernet, config)
         if teacher is not None and config.teacher == "largest":
@@ -132,12 +131,6 @@ def _teacher(student: Subnet, supernet: Supernet | None, config: FinetuneConfig)
             return extract(supernet, supernet.spec.largest())
 
 
-def _recalibration_images(splits: Splits, config: FinetuneConfig, seed: int) -> list[Tensor]:
-    rows = np.random.default_rng(seed).permutation(len(splits.train))
-    images = normalize(splits.train.images[rows[: config.recalibration_batches * config.batch_size]])
-    return list(images.split(config.batch_size))
-
-
 def _key(
     subnet: Subnet, prune: Prune, supernet: Supernet | None, data: DataConfig, config: FinetuneConfig, seed: int
 ) -> str:
@@ -148,10 +141,12 @@ def _key(
         "finetune": config.model_dump(mode="json"),
         "seed": seed,
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     tensors: list[Mapping[str, Tensor]] = [subnet.state_dict(), prune(subnet.state_dict(), 1.0)]
     if supernet is not None and config.teacher == "largest":
         tensors.append(supernet.state_dict())
-    for name, tensor in (entry for mapping in tensors for entry in sorted(mapping.items())):
-        digest.update(name.encode() + tensor.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    contents = (
+        name.encode() + tensor.detach().cpu().numpy().tobytes()
+        for mapping in tensors
+        for name, tensor in sorted(mapping.items())
+    )
+    return run_key(settings, *contents)

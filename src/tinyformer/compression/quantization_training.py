@@ -6,8 +6,6 @@ what is trained is what is deployed. The float model is the teacher.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from tinyformer.config.quantization import QuantizationConfig
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.data.splits import Splits
 from tinyformer.training.callbacks import OnMetrics
+from tinyformer.training.checkpoint import run_key
 from tinyformer.training.trainer import threads
 
 
@@ -119,6 +118,4 @@ def _key(model: onnx.ModelProto, plan: Plan, data: DataConfig, config: Quantizat
         "ranges": plan.ranges,
         "seed": seed,
     }
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(model.SerializeToString(deterministic=True))
-    return digest.hexdigest()
+    return run_key(settings, model.SerializeToString(deterministic=True))

@@ -28,6 +28,12 @@ def normalize(images: NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
     return pixels.permute(0, 3, 1, 2).to(torch.float32, copy=True).sub_(_GREY).div_(_GREY)
 
 
+def sample_images(split: Split, count: int, seed: int) -> torch.Tensor:
+    """``count`` images of ``split`` (or all it has), drawn by ``seed`` and normalized: float32 (count, C, H, W)."""
+    rows = np.random.default_rng(seed).permutation(len(split))[:count]
+    return normalize(split.images[rows])
+
+
 class EpochBatches:
     """Batches of one split, shuffled and augmented anew each epoch; iterate after :meth:`set_epoch`.
 
@@ -87,9 +93,8 @@ class EpochBatches:
             order = np.arange(count)
         else:
             order = np.random.default_rng([self.seed, self.epoch]).permutation(count)
-            order = order[
-                : max(count // self.world_size, 1) * self.world_size
-            ]  # processes must agree on the number of batches
+            # Processes must agree on the number of batches.
+            order = order[: max(count // self.world_size, 1) * self.world_size]
         return torch.as_tensor(order[self.rank :: self.world_size].copy(), device=self.images.device)
 
     def _batch(self, rows: torch.Tensor, index: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -123,9 +128,8 @@ def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rn
     rows, columns = _mirror(rows, height), _mirror(columns, width)
     first_rows = torch.arange(batch, device=images.device)[:, None] * height
     pixels = ((first_rows + rows)[:, :, None] * width + columns[:, None, :]).flatten()
-    moved = (
-        images.reshape(-1, channels).index_select(0, pixels).reshape(images.shape)
-    )  # several times faster than [...]
+    # One index_select over all pixels is several times faster than indexing with [...].
+    moved = images.reshape(-1, channels).index_select(0, pixels).reshape(images.shape)
     return moved * inside[..., None] if fill == "black" else moved
 
 

@@ -6,13 +6,10 @@ ends in the same bytes as one that was not.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
@@ -21,7 +18,7 @@ from torch import Tensor
 from tinyformer.config.data import DataConfig
 from tinyformer.config.train import TrainConfig
 from tinyformer.config.trainer import TrainerConfig
-from tinyformer.data.loading import normalize
+from tinyformer.data.loading import sample_images
 from tinyformer.data.splits import Split, Splits
 from tinyformer.nets.blocks import initialize
 from tinyformer.nets.spec import SubnetSpec
@@ -31,6 +28,7 @@ from tinyformer.nets.supernet_spec import SupernetSpec
 from tinyformer.supernas.paths import training_paths, validation_paths
 from tinyformer.training.averaging import WeightAverage
 from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
+from tinyformer.training.checkpoint import run_key
 from tinyformer.training.module import TrainingModule
 from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
 from tinyformer.training.trainer import build_trainer, threads
@@ -68,7 +66,14 @@ def train_supernet(
     diverged loss.
     """
     splits = splits.without_test()
-    key = _key(spec, data, config, seed)
+    key = run_key(
+        {
+            "spec": spec.to_dict(),
+            "data": data.model_dump(mode="json"),
+            "train": config.model_dump(mode="json"),
+            "seed": seed,
+        }
+    )
     with threads(trainer.num_threads):
         module = SupernetModule(spec, config, splits.train, seed=seed, channels_last=trainer.channels_last)
         average = WeightAverage(module.supernet, config.ema_decay) if config.ema_decay else None
@@ -111,10 +116,8 @@ class SupernetModule(TrainingModule[TrainConfig]):
     def on_validation_epoch_start(self) -> None:
         """Extract the validated paths and give them statistics of their own."""
         config = self.settings
-        rng = np.random.default_rng(self.seed)
         count = config.recalibration_batches * config.batch_size
-        rows = rng.permutation(len(self._train_split))[:count]
-        images = self.images(normalize(self._train_split.images[rows]).to(self.device))
+        images = self.images(sample_images(self._train_split, count, self.seed).to(self.device))
         paths = validation_paths(self.supernet.spec, config, self.seed)
         self._validated = {name: extract(self.supernet, path).to(self.device) for name, path in paths.items()}
         for subnet in self._validated.values():
@@ -153,14 +156,3 @@ def path_loss(supernet: Supernet, paths: Sequence[SubnetSpec], x: Tensor, y: Ten
         hard = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
         losses.append(torch.lerp(hard, F.cross_entropy(logits, soft), config.distillation))
     return torch.stack(losses).mean()
-
-
-def _key(spec: SupernetSpec, data: DataConfig, config: TrainConfig, seed: int) -> str:
-    """What a checkpoint must share with this run to be continued by it."""
-    settings = {
-        "spec": spec.to_dict(),
-        "data": data.model_dump(mode="json"),
-        "train": config.model_dump(mode="json"),
-        "seed": seed,
-    }
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

@@ -9,6 +9,7 @@ under another key is not resumed from; the run starts afresh and overwrites it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,14 @@ from tinyformer.files import replace_file
 
 _HEADER = "tinyformer"  # one entry only: safetensors does not order several
 _TENSOR, _TUPLE, _ITEMS = "$tensor", "$tuple", "$items"
+
+
+def run_key(settings: Mapping[str, Any], *contents: bytes) -> str:
+    """The key of a run that ``settings`` (plain data for JSON) and ``contents`` determine: SHA-256, in hexadecimal."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for content in contents:
+        digest.update(content)
+    return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], key: str = "") -> None:
