@@ -5,6 +5,7 @@
 Weights in flash, activations in SRAM, scratch in DTCM, all preparation included; every output is compared with the
 reference executor. References: CMSIS-NN's cycles per multiply-accumulate in the same cycle model (kernels), the best
 published inferences per second on the chip (MLPerf Tiny models), CMSIS-NN's figures summed over the layers (networks).
+The cases ``fixture/NAME`` compare whole models with onnxruntime and, to the bit, C on the host and in the simulator.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import logging
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,8 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks import engine_cases as cases
+from benchmarks.fixture_agreement import compare
+from benchmarks.models import FIXTURES, build
 from tinyformer.config.engine import EngineConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
 from tinyformer.engine.firmware import FirmwareRun, build_firmware, run_firmware
@@ -33,6 +37,7 @@ from tinyformer.engine.metrics import ModelMetrics, measure
 from tinyformer.engine.synthetic import synthetic_graph
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
+from tinyformer.ir.onnx_import import import_onnx
 from tinyformer.ir.reference import execute
 from tinyformer.mcu.linker_script import LinkRegion
 from tinyformer.mcu.target import load_mcu
@@ -40,6 +45,8 @@ from tinyformer.nets.spec import LayerSparsity, weighted_layers
 
 IMAGES = 3
 RATIOS = (0.2, 0.5, 0.7, 0.8, 0.9)
+FIXTURE_INPUTS = 1000
+FIXTURE_INPUTS_MCU = 20
 
 
 @dataclass(frozen=True)
@@ -103,9 +110,6 @@ def sparse_cases() -> Iterator[Case]:
 
 
 def _fixture(name: str) -> ir.Graph:
-    from benchmarks.models import build  # noqa: PLC0415 torch is slow to import and only these cases need it
-    from tinyformer.ir.onnx_import import import_onnx  # noqa: PLC0415
-
     with tempfile.TemporaryDirectory() as scratch:
         return import_onnx(build(name, Path(scratch) / "model.onnx"))
 
@@ -189,19 +193,18 @@ def row_of(case: Case, metrics: ModelMetrics, model: CompiledModel) -> dict[str,
     }
 
 
-def main() -> None:
-    """Run the cases whose names match, print the table and write the JSON file."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of case names")
-    parser.add_argument("--output", type=Path, default=Path("outputs/bench/engine.json"))
-    arguments = parser.parse_args()
-    console = Console()
-    table = Table(
-        "name", "cycles", "per MAC / element", "reference", "speed-up", "ms", "SRAM", "flash", title="SparseEngine"
-    )
+def _wanted(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch.fnmatch(name, pattern) for pattern in patterns)
+
+
+def run_cases(patterns: list[str], console: Console) -> list[dict[str, Any]]:
+    """Run the kernels and networks whose names match, and print their table."""
+    table = Table(title="SparseEngine")
+    for column in ("name", "cycles", "per MAC / element", "reference", "speed-up", "ms", "SRAM", "flash"):
+        table.add_column(column, no_wrap=column == "name", justify="left" if column == "name" else "right")
     rows = []
     for case in [*kernel_cases(), *sparse_cases(), *model_cases()]:
-        if not any(fnmatch.fnmatch(case.name, pattern) for pattern in arguments.patterns):
+        if not _wanted(case.name, patterns):
             continue
         with console.status(case.name):
             row = row_of(case, *run_case(case))
@@ -217,9 +220,47 @@ def main() -> None:
             f"{row['sram_bytes']:,}",
             f"{row['flash_bytes']:,}",
         )
-    console.print(table)
+    if rows:
+        console.print(table)
+    return rows
+
+
+def run_fixtures(patterns: list[str], console: Console) -> list[dict[str, Any]]:
+    """Compare the fixture models whose names match, and print their table."""
+    table = Table("model", "inputs", "exact, host", "exact, MCU", "top-1 as onnxruntime", "deviation", title="Fixtures")
+    rows = []
+    for name in FIXTURES:
+        if not _wanted(f"fixture/{name}", patterns):
+            continue
+        with console.status(f"fixture/{name}"):
+            found = compare(name, FIXTURE_INPUTS, FIXTURE_INPUTS_MCU)
+        rows.append(asdict(found))
+        table.add_row(
+            name,
+            f"{found.inputs:,}",
+            f"{found.bit_exact_host:,}",
+            f"{found.bit_exact_mcu} of {found.inputs_mcu}",
+            f"{found.agreement_onnxruntime:.2%}",
+            f"{found.largest_deviation_lsb:.0f} LSB, {found.mean_deviation_lsb:.2f} in the mean",
+        )
+    if rows:
+        console.print(table)
+    return rows
+
+
+def main() -> None:
+    """Run the cases whose names match, print the tables and write the JSON file."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("patterns", nargs="*", default=["*"], help="shell patterns of case names")
+    parser.add_argument("--output", type=Path, default=Path("outputs/bench/engine.json"))
+    arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # onnxruntime's quantizer warns of every bias
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    rows = run_cases(arguments.patterns, console)
+    fixtures = run_fixtures(arguments.patterns, console)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(json.dumps({"rows": rows}, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    document = {"rows": rows, "fixtures": fixtures}
+    arguments.output.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from torch import Tensor, nn
+from torch.nn.utils import fuse_linear_bn_eval
 
 SEED = 2026
 STEPS = 80
@@ -240,6 +241,7 @@ def build(name: str, path: Path) -> Path:
     torch.set_num_threads(1)  # sums in a fixed order
     network = fixture.network()
     _train(network, name)
+    _fold(network)
     x, _ = images(name, 64, seed=1)
     with tempfile.TemporaryDirectory() as scratch:
         exported, prepared = Path(scratch) / "float.onnx", Path(scratch) / "prepared.onnx"
@@ -284,6 +286,14 @@ def _train(network: nn.Module, name: str) -> None:
         optimizer.step()
         schedule.step()
     network.eval()
+
+
+def _fold(network: nn.Module) -> None:
+    """Fold BatchNorm into linear layers, as converters do; torch's exporter does it for convolutions only."""
+    if isinstance(network, nn.Sequential):
+        for i, (linear, norm) in enumerate(pairwise(list(network))):
+            if isinstance(linear, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+                network[i], network[i + 1] = fuse_linear_bn_eval(linear, norm), nn.Identity()
 
 
 def _export(network: nn.Module, shape: tuple[int, ...], path: Path) -> None:
