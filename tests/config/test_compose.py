@@ -56,6 +56,14 @@ def test_overrides_reach_the_text_and_the_config() -> None:
         (["experiment=moonshot"], ["moonshot", "choices", "quickstart"]),
         (["seed=[1"], ["seed=[1"]),
         (["data.augment.cutout=99"], ["cutout", "image_size"]),
+        (
+            ["quantization.training={epochs: 3, batch_size: 8, learning_rate: 0.1, temprature: 2.0}"],
+            ["command line", "quantization.training.temprature", "did you mean 'temperature'?"],
+        ),
+        (
+            ["quantization.training={epochs: 3, batch_size: 8, learning_rate: 0.1, warmup_epochs: 3}"],
+            ["quantization.training", "warmup_epochs (3.0) must be fewer than epochs (3)"],
+        ),
     ],
 )
 def test_mistakes_are_named_with_the_remedy(overrides: list[str], words: list[str]) -> None:

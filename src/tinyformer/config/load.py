@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -57,13 +58,9 @@ def _sentence(details: ErrorDetails, data: Mapping[str, Any], locate: Locator) -
     match details["type"]:
         case "extra_forbidden":
             known = known_keys(path[:-1])
-            hint = f"; did you mean {guess!r}?" if (guess := closest(path[-1], known)) else ""
+            hint = f"; did you mean {guess!r}?" if (guess := closest(path[-1], known)) else "."
             choices = f" Known keys: {', '.join(known)}." if known else ""
-            return (
-                f"{place}: unknown key '{key}'{hint}.{choices}"
-                if not hint
-                else f"{place}: unknown key '{key}'{hint}{choices}"
-            )
+            return f"{place}: unknown key '{key}'{hint}{choices}"
         case "missing":
             return f"{place}: '{key}' is missing; give it a value."
         case "value_error":
@@ -88,7 +85,15 @@ def known_keys(path: tuple[str, ...]) -> list[str]:
     model: type[BaseModel] = Config
     for part in path:
         field = model.model_fields.get(part)
-        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+        section = _section(field.annotation) if field else None
+        if section is None:
             return []
-        model = field.annotation
+        model = section
     return sorted(model.model_fields)
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    """The section that ``annotation`` stands for, be it or null; None where it stands for none or several."""
+    candidates = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    sections = [kind for kind in candidates if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return sections[0] if len(sections) == 1 else None
