@@ -1,4 +1,4 @@
-"""``tinyformer compile``: any QDQ INT8 ONNX file to a C package."""
+"""``tinyformer compile``: any INT8 model, .onnx or .tflite, to a C package."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def compile_command(model: Path, mcu: str, output: Path, name: str | None, setti
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
 
     console = Console()
-    target = load_mcu(mcu)
+    target, config = load_mcu(mcu), load_engine_config(settings)
     with console.status(f"Reading {model}"):
         graph = load_model(model)
     with console.status(f"Compiling for {target.name}"):
-        compiled = compile_graph(graph, target, load_engine_config(settings), name or identifier(model.stem))
+        compiled = compile_graph(graph, target, config, name or identifier(model.stem))
         compiled.write(output)
     console.print(f"{model} -> {output}")
     if simulate:
         from tinyformer.cli.packages import measure_package  # noqa: PLC0415
 
-        measure_package(output, target, load_engine_config(settings))
+        measure_package(output, target, config)

@@ -47,7 +47,7 @@ def simulate_package(
             console.print(f"image {i}: class {int(row.argmax())}, outputs {row.tolist()}")
     print_result(run.result, console, profile=profile)
     console.print(f"One inference: {run.instructions:,.0f} instructions, {run.stack_bytes:,} bytes of stack", end="")
-    console.print(f", {run.cycles:,.0f} cycles, {run.cycles / mcu.clock_hz * 1e3:.3f} ms" if run.cycles else "")
+    console.print(f", {run.cycles:,.0f} cycles, {mcu.milliseconds(run.cycles):.3f} ms" if run.cycles else "")
 
 
 def measure_package(directory: Path, mcu: McuConfig, config: EngineConfig) -> None:

@@ -45,7 +45,8 @@ class SparsityConfig(Section):
             raise ValueError("sparsity.ratios must be ascending and without repetition")
         if self.target > self.ratios[-1]:
             raise ValueError(
-                f"sparsity.target {self.target} is out of reach: the largest of sparsity.ratios is {self.ratios[-1]}"
+                f"sparsity.target {self.target} is out of reach, for the largest of sparsity.ratios is "
+                f"{self.ratios[-1]}: lower the target or add a larger ratio"
             )
         return self
 

@@ -14,7 +14,7 @@ FILE_NAME = "manifest.json"
 
 @dataclass(frozen=True)
 class ArrayFile:
-    """One .npy file: its digest and what its header must say."""
+    """One .npy file: its digest, its size in bytes, and what its header must say."""
 
     sha256: str
     bytes: int

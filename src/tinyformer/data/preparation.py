@@ -52,7 +52,7 @@ def _split(source: LabelledImages, config: DataConfig, rng: np.random.Generator)
         name = source.classes[int(sizes.argmin())]
         raise TinyFormerError(
             f"Class '{name}' has {sizes.min()} image(s) to train on; at least 3 are needed to split off validation and "
-            f"test."
+            "test: add some or remove the class."
         )
     images, labels = source.images, source.labels
     if source.test_images is not None and source.test_labels is not None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from tinyformer.config.load import load_params
 from tinyformer.config.root import Config
@@ -75,20 +76,16 @@ def run_stage(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
             write_metrics(artifacts.metrics(name), metrics)
             run.summarize(metrics)
     except TinyFormerError as error:
-        fail(error)
+        _fail(error)
     except OSError as error:
-        fail(
+        _fail(
             TinyFormerError(
                 f"{error.filename or 'A file'}: {error.strerror}; make room or the path writable, then run again."
             )
         )
 
 
-def fail(error: TinyFormerError) -> None:
+def _fail(error: TinyFormerError) -> None:
     """Print the problem on standard error and exit with status 1."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {_escape(str(error))}")
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(str(error))}")
     sys.exit(1)
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")

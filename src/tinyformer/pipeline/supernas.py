@@ -36,10 +36,10 @@ def supernas(stage: Stage) -> Mapping[str, Any]:
         )
     write_json(artifacts.SUPERNAS_SCORES, result.to_dict())
     write_yaml(artifacts.SUPERNET_SPEC, result.winner.spec.to_dict())
-    return {"candidates": len(result.candidates), **numbers(result.winner.figures())}
+    return {"candidates": len(result.candidates), **_numbers(result.winner.figures())}
 
 
-def numbers(figures: Mapping[str, Any]) -> dict[str, float]:
+def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
     """What of ``figures`` is a number: DVC metrics and tracking summaries hold no lists."""
     return {name: value for name, value in figures.items() if isinstance(value, int | float)}
 

@@ -19,8 +19,7 @@ FigureJson = dict[str, Any]
 
 
 def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | None]) -> FigureJson:
-    """Accuracy over latency; a point's area is its flash. The chosen sub-network is ringed, limits on latency are
-    drawn."""
+    """Accuracy over latency; a point's area is its flash, the chosen one is ringed, a limit on latency is drawn."""
     figure = go.Figure()
     largest = max(point["flash_bytes"] for point in points) or 1
     groups = (

@@ -1,1 +1,1 @@
-"""What supernet training and sparse fine-tuning share: resumable checkpoints, schedules, the Lightning trainer."""
+"""What all trainings share: resumable checkpoints, schedules, the Lightning trainer."""

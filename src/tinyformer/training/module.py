@@ -1,4 +1,4 @@
-"""What the Lightning modules of both trainings have in common."""
+"""What the Lightning modules of all trainings have in common."""
 
 from __future__ import annotations
 

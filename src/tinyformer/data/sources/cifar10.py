@@ -84,9 +84,8 @@ def _open(config: DataConfig) -> tuple[Callable[[str, int], Batch], Path]:
     except OSError as error:
         raise TinyFormerError(
             f"CIFAR-10 is not on this machine and {_URL} could not be fetched ({error}): put the folder {_BINARY} or "
-            f"the archive "
-            f"{_ARCHIVE} into a directory and name that directory by data.root or the environment variable "
-            f"{DATA_VARIABLE}."
+            f"the archive {_ARCHIVE} into a directory and name that directory by data.root or the environment "
+            f"variable {DATA_VARIABLE}."
         ) from error
     return _open_archive(archive, _MD5[_ARCHIVE])
 
@@ -117,7 +116,7 @@ def _folder_reader(folder: Path) -> Read:
     def read(name: str) -> bytes:
         path = folder / name
         if not path.is_file():
-            raise TinyFormerError(f"{path} is missing: the folder must hold all six files of CIFAR-10.")
+            raise TinyFormerError(f"{path} is missing: unpack all six files of CIFAR-10 there.")
         return path.read_bytes()
 
     return read
@@ -132,8 +131,7 @@ def _binary_reader(read: Read) -> Callable[[str, int], Batch]:
         if len(content) != expected:
             raise TinyFormerError(
                 f"{name}.bin of CIFAR-10 has {len(content)} bytes instead of {expected} ({records} records): it is "
-                f"truncated or not in "
-                "the official binary layout; fetch it again."
+                "truncated or not in the official binary layout; fetch it again."
             )
         rows = np.frombuffer(content, np.uint8).reshape(records, _PIXELS + 1)
         return _checked(name, rows[:, 1:], rows[:, 0])

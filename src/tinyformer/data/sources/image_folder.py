@@ -34,7 +34,7 @@ def load(config: DataConfig) -> LabelledImages:
         return _from_folders(root, config)
     if root.is_file() and root.suffix == ".npz":
         return _from_npz(root, config)
-    raise TinyFormerError(f"data.root={config.root} is neither a directory nor an .npz file.")
+    raise TinyFormerError(f"data.root={config.root} is neither a directory nor an .npz file: name one that exists.")
 
 
 def _from_folders(root: Path, config: DataConfig) -> LabelledImages:
@@ -63,7 +63,9 @@ def _read_folders(
         if folder.is_dir() and not folder.name.startswith(".") and folder.name not in classes
     )
     if foreign:
-        raise TinyFormerError(f"{root / foreign[0]} is a class that the training images do not have.")
+        raise TinyFormerError(
+            f"{root / foreign[0]} is a class that the training images do not have: add it there or remove it here."
+        )
     files: list[tuple[Path, int]] = []
     for label, name in enumerate(classes):
         folder = root / name
@@ -71,7 +73,9 @@ def _read_folders(
             sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
         )
         if not found:
-            raise TinyFormerError(f"{folder} holds no images ({', '.join(sorted(_SUFFIXES))}).")
+            raise TinyFormerError(
+                f"{folder} holds no images: add some ({', '.join(sorted(_SUFFIXES))}) or remove the class."
+            )
         files += [(path, label) for path in found]
     pixels = (_read(path, config) for path, _ in files)
     images = stack(pixels, len(files), config.image_size, config.channels)
@@ -101,7 +105,7 @@ def _from_npz(path: Path, config: DataConfig) -> LabelledImages:
     )
     highest = max(count, int(test_labels.max()) + 1 if test_labels is not None else 0)
     if highest > len(classes):
-        raise TinyFormerError(f"{path} has the label {highest - 1} but only {len(classes)} classes.")
+        raise TinyFormerError(f"{path} has the label {highest - 1} but only {len(classes)} classes: name them all.")
     return LabelledImages(
         images=resample_array(images, config.image_size, config.channels),
         labels=labels,
@@ -119,7 +123,9 @@ def _pair(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     for key in (images_key, labels_key):
         if key not in content:
-            raise TinyFormerError(f"{path} has no array '{key}' (it has: {', '.join(sorted(content))}).")
+            raise TinyFormerError(
+                f"{path} has no array '{key}' (it has: {', '.join(sorted(content))}): save it under that name."
+            )
     images, labels = content[images_key], content[labels_key]
     if images.ndim == 3:
         images = images[..., None]
