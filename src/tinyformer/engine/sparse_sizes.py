@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tinyformer.engine.packing.sparse import SPARE_WORDS, WORTHWHILE, sparse_tiling, stream_words
+from tinyformer.engine.packing.sparse import SPARE_WORDS, WORTHWHILE, sparse_tiling, stream_words, widens_in_order
 from tinyformer.engine.packing.sparse_encoding import DIGIT
 from tinyformer.engine.packing.tiling import Tiling
 from tinyformer.ir.graph import Conv2D, Tensor
@@ -40,7 +40,7 @@ def sparse_sizes(op: Conv2D, y: Tensor, block: tuple[int, int], kept_blocks: int
     fixed = 4 * tiles.words + tiles.patch_bytes
     wanted = stream_words(row_pairs, kept_blocks * (rows // 2) * (columns // 2))
     words = min((limit - fixed) // 4, wanted)
-    if stored > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS:
+    if stored > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS or not widens_in_order(op):
         return None
     index = _index_bytes(kept_blocks, block_rows, block_columns)
     return SparseSizes(

@@ -46,7 +46,7 @@ void TF(conv_dense_by)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y
   const tf_rows rows = {
       tile, tile + (tiling->width + 3) * steps, y, p->window.out_channels, p->zero_point, steps,
   };
-  tf_prepare_patch(&gather, p->pairs);
+  tf_prepare_patch(&gather);
 
   for (uint32_t row = 0; row < p->row_pairs; row += p->group_rows) {
     const uint32_t end = row + p->group_rows < p->row_pairs ? row + p->group_rows : p->row_pairs;

@@ -98,7 +98,7 @@ void TF(conv_sparse_by)(const tf_conv_sparse_params *p, const int8_t *x, int8_t 
   int8_t *patch = (int8_t *)(tile + p->tile_words);
   const tf_gather gather = {&p->window, x, tile, patch, tiling->widen, p->band_rows};
   const tf_rows rows = {tile, NULL, y, p->window.out_channels, p->zero_point, 0};
-  tf_prepare_patch(&gather, p->pairs);
+  tf_prepare_patch(&gather);
   tf_pair_places places;
   find_places(&p->window, ADDRESS(tile), tiling->width, &places);
   tf_sparse_decoder d = tf_begin_decoding(p->index, p->weights, p->channels, p->block_rows);

@@ -67,7 +67,7 @@ void TF(conv_sparse_single)(const tf_conv_sparse_params *p, const int8_t *x, int
   int8_t *patch = (int8_t *)(tile + 4 * p->pairs);
   const tf_gather gather = {&p->window, x, tile, patch, TF(widen_4), 0};
   const tf_rows rows = {tile, NULL, y, p->window.out_channels, p->zero_point, 0};
-  tf_prepare_patch(&gather, p->pairs);
+  tf_prepare_patch(&gather);
   tf_sparse_decoder d = tf_begin_decoding(p->index, p->weights, p->channels, p->block_rows);
 
   for (uint32_t left = p->block_rows; left;) {

@@ -8,14 +8,17 @@ typedef struct {
 
 /* Corners of the windows of four successive output pixels. */
 static void find_corners(const tf_window *w, uint32_t first_pixel, corner at[4]) {
-  int row = (int)(first_pixel / w->out_width), column = (int)first_pixel - row * w->out_width;
-  for (int i = 0; i < 4; i++) {
-    at[i].y = row * w->stride_y - w->pad_top;
-    at[i].x = column * w->stride_x - w->pad_left;
-    if (++column == w->out_width) {
-      column = 0;
-      row++;
+  const int width = w->out_width, row = (int)first_pixel / width;
+  int column = (int)first_pixel - row * width;
+  int y = row * w->stride_y - w->pad_top, x = column * w->stride_x - w->pad_left;
+  for (int i = 0; i < 4; i++, x += w->stride_x) {
+    if (column++ == width) {
+      column = 1;
+      x = -w->pad_left;
+      y += w->stride_y;
     }
+    at[i].y = y;
+    at[i].x = x;
   }
 }
 
@@ -44,72 +47,56 @@ static void gather_taps(const tf_gather *gather, const corner at[4]) {
   }
 }
 
-/* Copies at least 4 bytes by words, some of which overlap: up to 16 without a branch. `at` is where the first three of the last
- * four words begin. */
-static inline void copy_words(int8_t *target, const int8_t *source, uint32_t count, const uint32_t at[3]) {
-  for (uint32_t i = 0; i < at[0]; i += 4) tf_store(target + i, tf_load(source + i));
-  const uint32_t a = tf_load(source + at[0]), b = tf_load(source + at[1]), c = tf_load(source + at[2]);
-  const uint32_t d = tf_load(source + count - 4);
-  tf_store(target + at[0], a);
-  tf_store(target + at[1], b);
-  tf_store(target + at[2], c);
-  tf_store(target + count - 4, d);
-}
-
-/* Copies a window's `rows` rows of `bytes` bytes, which lie `step` bytes apart. */
-static void copy_rows(const int8_t *source, int rows, uint32_t bytes, int step, int8_t *target) {
-  if (bytes < 4) {
-    for (; rows; rows--, source += step) {
-      for (uint32_t i = 0; i < bytes; i++) *target++ = source[i];
-    }
-    return;
-  }
-  uint32_t at[3];
-  for (uint32_t i = 0; i < 3; i++) at[i] = bytes >= 16 ? bytes - 16 + 4 * i : 4 * i < bytes - 4 ? 4 * i : bytes - 4;
-  for (; rows; rows--, target += bytes) {
-    copy_words(target, source, bytes, at);
-    if (rows > 1) source += step;
-  }
-}
-
-/* Copies a window that reaches out of the image, or has dilation. */
-static void copy_cells(const tf_window *w, const int8_t *x, corner at, int8_t *target) {
-  const int height = w->in_height, width = w->in_width, channels = w->in_channels;
-  const int end_y = at.y + w->kernel_height * w->dilation_y, end_x = at.x + w->kernel_width * w->dilation_x;
-  const int step_y = w->dilation_y, step_x = w->dilation_x;
+/* Copies a window that reaches out of the image, row after row. Returns where the copy ends. */
+static int8_t *copy_window(const tf_window *w, const int8_t *x, corner at, int8_t *target) {
+  const int height = w->in_height, channels = w->in_channels, line = w->in_width * channels;
+  const int first = at.x * channels, end = first + w->kernel_width * channels, end_y = at.y + w->kernel_height;
   const int8_t pad = (int8_t)w->pad_value;
-  for (int row = at.y; row != end_y; row += step_y) {
-    for (int column = at.x; column != end_x; column += step_x) {
-      if (row >= 0 && row < height && column >= 0 && column < width) {
-        const int8_t *cell = x + (row * width + column) * channels;
-        for (int c = 0; c < channels; c++) *target++ = cell[c];
-      } else {
-        for (int c = 0; c < channels; c++) *target++ = pad;
-      }
-    }
+  for (int row = at.y; row < end_y; row++) {
+    const int there = row >= 0 && row < height ? line : 0;
+    int i = first;
+    for (; i < end && (i < 0 || i >= there); i++) *target++ = pad;
+    for (; i < end && i < there; i++) *target++ = x[row * line + i];
+    for (; i < end; i++) *target++ = pad;
   }
+  return target;
 }
 
-/* Any channels: a window is copied together first. */
-static void gather_patches(const tf_gather *gather, const corner at[4]) {
+/* Any channels, no dilation: whole words of the windows' rows are widened from where they lie, all that is left of the rows is
+ * copied together. */
+static void gather_rows(const tf_gather *gather, const corner at[4]) {
   const tf_window *w = gather->window;
-  const uint32_t row_bytes = (uint32_t)w->kernel_width * w->in_channels;
-  const uint32_t quads = (w->kernel_height * row_bytes + 3) / 4;
-  const int rows = w->kernel_height, width = w->in_width, channels = w->in_channels, step = w->dilation_y * width * channels;
-  const int last_y = w->dilation_x == 1 ? w->in_height - (rows - 1) * w->dilation_y - 1 : -1;
-  const int last_x = width - w->kernel_width;
-  const int8_t *const image = gather->x, *source[4];
-  int8_t *target = gather->patch;
-  for (int i = 0; i < 4; i++, target += 4 * quads) {
-    const int x = at[i].x, y = at[i].y;
-    source[i] = target;
-    if (x >= 0 && x <= last_x && y >= 0 && y <= last_y) {
-      copy_rows(image + (y * width + x) * channels, rows, row_bytes, step, target);
+  const int channels = w->in_channels, rows = w->kernel_height, line = w->in_width * channels;
+  const int last_y = w->in_height - rows, last_x = w->in_width - w->kernel_width;
+  const uint32_t bytes = (uint32_t)(w->kernel_width * channels), left = bytes % 4;
+  const uint32_t rest_quads = ((uint32_t)rows * left + 3) / 4;
+  int8_t *patch = gather->patch + 16 * rest_quads;
+  tf_window_rows windows = {
+      .tile = gather->tile,
+      .rest = gather->patch,
+      .rest_bytes = 4 * rest_quads,
+      .left = left,
+      .quads = bytes / 4,
+      .count = (uint32_t)rows,
+  };
+  const int inside = at[0].y == at[3].y && at[0].y >= 0 && at[0].y <= last_y && at[0].x >= 0 && at[3].x <= last_x;
+  for (int i = 0; i < 4; i++) {
+    const int y = at[i].y, x = at[i].x;
+    if (inside || (y >= 0 && y <= last_y && x >= 0 && x <= last_x)) {
+      windows.source[i] = gather->x + y * line + x * channels;
+      windows.step[i] = (uint32_t)line - bytes;
     } else {
-      copy_cells(w, image, at[i], target);
+      windows.source[i] = patch;
+      windows.step[i] = 0;
+      patch = copy_window(w, gather->x, at[i], patch);
     }
   }
-  TF(widen_4)(source, quads, gather->tile);
+  uint32_t *tile = TF(widen_rows)(&windows);
+  if (left) {
+    const int8_t *rest[4];
+    for (uint32_t i = 0; i < 4; i++) rest[i] = gather->patch + 4 * rest_quads * i;
+    TF(widen_4)(rest, rest_quads, tile);
+  }
 }
 
 /* Whether windows are single cells, one after the other, which widen as they lie. */
@@ -129,7 +116,7 @@ void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
     corner at[4];
     find_corners(w, first_pixel, at);
     if (w->in_channels % 4) {
-      gather_patches(gather, at);
+      gather_rows(gather, at);
     } else {
       gather_taps(gather, at);
     }

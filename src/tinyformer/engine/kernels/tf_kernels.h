@@ -56,12 +56,14 @@ typedef struct {
 } tf_conv_params;
 void TF(conv)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
 
-/* Convolution without groups, fast: as conv, for at least 4 output pixels and 2 outputs. Weights are widened to int16 in
- * scratch, `group_rows` row pairs at a time, and multiplied with four pixels at a time. The inputs of an output, its taps in
- * row-major order with all channels each, are padded with zeros to `pairs` * 2, a multiple of 4.
+/* Convolution without groups, fast: as conv, for at least 4 output pixels and 2 outputs, without dilation where the channels
+ * are no multiple of 4. Weights are widened to int16 in scratch, `group_rows` row pairs at a time, and multiplied with four pixels at a time. The inputs of an output are padded with
+ * zeros to `pairs` * 2, a multiple of 4. They are its taps in row-major order with all channels each; where the channels are no
+ * multiple of 4, with row = kernel_width * channels, row / 4 * 4 inputs of each row of taps and then the rest of each row.
  * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
  * Scratch: 4 * (group_rows * (2 * pairs + 5) + 4) for the weights, 4 * (tile_words + 1) for pixels, and
- * where the channels are a multiple of 4: channels, else 8 * pairs; tile_words is 4 * pairs. */
+ * where the channels are a multiple of 4: channels, else 4 * kernel_height * row and 16 * ceil(kernel_height * (row % 4) / 4);
+ * tile_words is 4 * pairs. */
 typedef struct {
   tf_window window;
   uint16_t pairs, row_pairs, group_rows, band_rows;
@@ -92,9 +94,10 @@ typedef struct {
 void TF(linear_vector)(const tf_linear_vector_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Convolution without groups and with block-sparse weights (docs/sparse_encodings.md), fast: as conv_dense, but only the
- * blocks that are stored are multiplied. A block covers 2 * block_row_pairs outputs and 2 * block_pairs inputs.
- * Scratch: 4 * stream_words for expanded rows, 4 * tile_words for four pixels, and where the channels are a multiple of 4:
- * channels, else 8 * pairs; tile_words is 4 * pairs. stream_words must hold the largest block row (tf_rows.h). */
+ * blocks that are stored are multiplied. A block covers 2 * block_row_pairs outputs and 2 * block_pairs inputs. Where the
+ * channels are no multiple of 4, kernel_height is 1.
+ * Scratch: 4 * stream_words for expanded rows, 4 * tile_words for four pixels, and what conv_dense needs beside these;
+ * tile_words is 4 * pairs. stream_words must hold the largest block row (tf_rows.h). */
 typedef struct {
   tf_window window;
   uint16_t pairs, block_rows, band_rows;

@@ -67,29 +67,42 @@ typedef uint32_t *tf_widen_function(const int8_t *const source[], uint32_t quads
 tf_widen_function TF(widen_4), TF(widen_6), TF(widen_8);
 #define TF_MOST_COLUMNS 8
 
+/* Rows of the windows of four pixels. The assembly knows the offsets of the members. */
+typedef struct {
+  const int8_t *source[4];
+  uint32_t *tile;
+  int8_t *rest;        /* four times rest_bytes bytes */
+  uint32_t rest_bytes; /* at least count * left */
+  uint32_t left;       /* a row is 4 * quads + left bytes, left being less than 4 */
+  uint32_t quads;
+  uint32_t count;   /* rows, at least 1 */
+  uint32_t step[4]; /* bytes from the end of a window's row to the next one */
+} tf_window_rows;
+
+/* Widens the quads of all rows, row after row, and copies the bytes that are left of a window's rows to its part of `rest`.
+ * Returns where the tile goes on. */
+uint32_t *TF(widen_rows)(const tf_window_rows *windows);
+
 /* How tiles are filled from an image. */
 typedef struct {
   const tf_window *window;
   const int8_t *x;
   uint32_t *tile;
-  int8_t *patch;
+  int8_t *patch; /* where channels are a multiple of 4: the inputs of a cell outside the image, else room for four windows and
+                    the r of each of their rows, padded to a multiple of 4 */
   tf_widen_function *widen; /* in bands: that of kernel_width + 3 cells; else not read */
   int band_rows;            /* in bands: rows of outputs that a tile serves, from kernel_height + band_rows - 1 rows of cells */
 } tf_gather;
 
-/* Fills what of the patch stays as it is. Where channels are a multiple of 4, the patch is the inputs of a cell outside the
- * image; else four windows of `pairs` input pairs, padded with zeros. */
-static inline void tf_prepare_patch(const tf_gather *gather, uint32_t pairs) {
-  const tf_window *w = gather->window;
-  if (w->in_channels % 4 == 0) {
-    memset(gather->patch, w->pad_value, w->in_channels);
-  } else {
-    memset(gather->patch, 0, 8 * pairs);
-  }
+/* Fills the patch. */
+static inline void tf_prepare_patch(const tf_gather *gather) {
+  if (gather->window->in_channels % 4 == 0) memset(gather->patch, gather->window->pad_value, gather->window->in_channels);
 }
 
-/* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into the tile, taps in row-major
- * order, each with all input channels; the inputs of a pixel are padded with zeros to a multiple of 4. */
+/* Widens the windows of the output pixels first_pixel .. first_pixel + 3 (row-major) into the tile.
+ * Where channels are a multiple of 4: taps in row-major order, each with all input channels. Else there is no dilation, and
+ * kernel_width * channels = 4 * q + r: 4 * q inputs of each row of the window, then the other r of each row, padded with
+ * anything to a multiple of 4. */
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel);
 
 /* Multiplies all output pixels with a stream by `multiply`, four at a time; results lie rows.stride bytes apart from pixel to

@@ -20,29 +20,12 @@ word0  .req r11
 word1  .req r12
 word2  .req lr
 even   .req r0
-#define ODD (4 * COLUMNS)            /* bytes from an even pair to the odd one */
 
   .syntax unified
   .thumb
   .text
 
-  /* Widens two columns, from the words a and b, and loads those of the next two to c and a. */
-  .macro two_columns column, a, b, c, from_c, from_a
-    sxtb16 even, \a
-    .if \column + 2 < COLUMNS
-      ldr \c, [\from_c], #4
-    .endif
-    sxtb16 \a, \a, ror #8
-    str even, [tile, #4 * \column]
-    sxtb16 even, \b
-    str \a, [tile, #4 * \column + ODD]
-    sxtb16 \b, \b, ror #8
-    str even, [tile, #4 * \column + 4]
-    .if \column + 2 < COLUMNS
-      ldr \a, [\from_a], #4
-    .endif
-    str \b, [tile, #4 * \column + 4 + ODD]
-  .endm
+#include "tf_widen_columns_asm.h"
 
   .global WIDEN
   .type WIDEN, %function
@@ -70,7 +53,7 @@ WIDEN:
   two_columns 6, word0, word1, word2, none, none
 #endif
   subs quads, #1
-  add tile, tile, #2 * ODD
+  add tile, tile, #8 * COLUMNS
   bne 1b
   mov r0, tile
   pop {r4-r11, pc}

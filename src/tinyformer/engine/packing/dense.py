@@ -11,6 +11,7 @@ from tinyformer.engine.packing.portable import linear_as_convolution, window_fie
 from tinyformer.engine.packing.rows import (
     admits,
     balanced_groups,
+    in_tile_order,
     pair_channels,
     row_pair_outputs,
     row_pair_words,
@@ -32,7 +33,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     x, y = tensors[op.inputs[0]], tensors[op.output]
     if not admits(op, y):
         return []
-    words = row_pair_words(op.weights)
+    words = row_pair_words(in_tile_order(op.weights))
     row_pairs, pairs, _ = words.shape
     tiles = tiling(op, y, pairs, op.weights.size, tall=True)
     if tiles.band_rows:

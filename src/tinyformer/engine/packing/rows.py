@@ -32,6 +32,17 @@ def row_pair_words(weights: NDArray[np.int8]) -> NDArray[np.int8]:
     return np.ascontiguousarray(blocks.transpose(0, 1, 3, 2)).reshape(*blocks.shape[:2], 4)
 
 
+def in_tile_order(weights: NDArray[np.int8]) -> NDArray[np.int8]:
+    """``weights`` (O, KH, KW, I) as (O, KH * KW * I) in the order in which ``tf_gather_tile`` widens inputs.
+
+    Where I is no multiple of 4, the inputs of a window's row beyond a multiple of 4 come after those of all rows.
+    """
+    rows = weights.reshape(*weights.shape[:2], -1)
+    whole = rows.shape[2] // 4 * 4 if weights.shape[3] % 4 else rows.shape[2]
+    parts = rows[..., :whole], rows[..., whole:]
+    return np.concatenate([part.reshape(len(weights), -1) for part in parts], axis=1)
+
+
 def row_pair_outputs(outputs: int) -> NDArray[np.intp]:
     """First output of every row pair."""
     return np.minimum(np.arange(0, outputs, 2), outputs - 2)
@@ -50,6 +61,8 @@ def pair_channels(op: Conv2D, first: NDArray[np.intp], bias_shift: int) -> NDArr
 def admits(op: Conv2D, y: Tensor) -> bool:
     """Whether the matrix kernels for at least :data:`TILE_PIXELS` pixels serve this convolution."""
     pixels = y.size // y.shape[-1]
+    if op.dilation != (1, 1) and op.weights.shape[-1] % 4:
+        return False
     return op.groups == 1 and pixels >= TILE_PIXELS and len(op.weights) >= 2 and shift_folds(op)
 
 

@@ -42,6 +42,11 @@ def sources(tiles: Tiling) -> tuple[str, ...]:
     return (f"tf_conv_sparse{tiles.suffix}.c", *_SOURCES, *tiles.sources)
 
 
+def widens_in_order(op: ir.Conv2D) -> bool:
+    """Whether tiles hold inputs in the order of the encoding (:func:`.rows.in_tile_order`)."""
+    return op.weights.shape[1] == 1 or op.weights.shape[3] % 4 == 0
+
+
 def sparse_tiling(op: ir.Conv2D, y: Tensor, block: tuple[int, int], stored_weights: int) -> Tiling:
     """The tiles of ``op`` with so many weights in the blocks that are kept."""
     inputs = math.prod(op.weights.shape[1:])
@@ -69,7 +74,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     if isinstance(op, ir.Linear):
         op, tensors = linear_as_convolution(op, tensors)
     assert isinstance(op, ir.Conv2D)
-    if op.requantization.shift or not admits(op, tensors[op.output]):
+    if op.requantization.shift or not admits(op, tensors[op.output]) or not widens_in_order(op):
         return []
     flat = op.weights.reshape(len(op.weights), -1)
     found: list[tuple[float, Implementation]] = []

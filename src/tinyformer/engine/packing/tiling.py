@@ -51,8 +51,10 @@ class Tiling:
     def sources(self) -> tuple[str, ...]:
         """Files that fill tiles and multiply them with a stream."""
         widen = tuple(f"tf_widen_{self.columns}.{suffix}" for suffix in ("c", "S"))
-        way = ("tf_multiply_bands.c",) if self.band_rows else ("tf_multiply_tiles.c", "tf_gather_tile.c")
-        return (*way, *widen, "tf_clamp_bytes.c")
+        if self.band_rows:
+            return ("tf_multiply_bands.c", *widen, "tf_clamp_bytes.c")
+        gather = ("tf_gather_tile.c", "tf_widen_rows.c", "tf_widen_rows.S")
+        return ("tf_multiply_tiles.c", *gather, *widen, "tf_clamp_bytes.c")
 
     @property
     def words(self) -> int:
@@ -63,8 +65,12 @@ class Tiling:
 
     @property
     def patch_bytes(self) -> int:
-        """Scratch beside the tile: a cell outside the image, or the windows before they are widened."""
-        return self.channels if self.channels % 4 == 0 else 8 * self.pairs
+        """Scratch beside the tile: a cell outside the image, or four windows and the rests of their rows."""
+        if self.channels % 4 == 0:
+            return self.channels
+        height, width = self.kernel
+        rest = -(-height * (width * self.channels % 4) // 4) * 4
+        return TILE_PIXELS * (height * width * self.channels + rest)
 
     @property
     def pixels(self) -> int:
