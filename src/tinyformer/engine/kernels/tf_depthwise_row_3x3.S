@@ -35,10 +35,10 @@ lower .req r1       /* words of the third, in one half */
 out   .req r2
 p     .req r3
 q     .req r12
-acc0  .req r4
-acc1  .req r5
-acc2  .req r6
-acc3  .req r7       /* the bias until output 3 begins */
+sum0  .req r4
+sum1  .req r5
+sum2  .req r6
+sum3  .req r7       /* the bias until output 3 begins */
 w0    .req r8       /* two filter rows, columns 0 to 2 */
 w1    .req r9
 w2    .req r10
@@ -51,88 +51,88 @@ third2  .req lr
 
   /* `half` is b where the words of the third filter row hold it low, t where high. */
   .macro tile_stride_1 half
-    smlad acc0, p, w0, acc3
+    smlad sum0, p, w0, sum3
     ldr q, [lower]
-    smla\half\()b acc0, q, third01, acc0
+    smla\half\()b sum0, q, third01, sum0
     ldr p, [upper, #4]
-    smlad acc0, p, w1, acc0
+    smlad sum0, p, w1, sum0
     ldr q, [lower, #4]
-    smlad acc1, p, w0, acc3
-    smla\half\()t acc0, q, third01, acc0
+    smlad sum1, p, w0, sum3
+    smla\half\()t sum0, q, third01, sum0
     ldr p, [upper, #8]
-    smla\half\()b acc1, q, third01, acc1
-    smlad acc0, p, w2, acc0
+    smla\half\()b sum1, q, third01, sum1
+    smlad sum0, p, w2, sum0
     ldr q, [lower, #8]
-    smlad acc1, p, w1, acc1
-    smlad acc2, p, w0, acc3
+    smlad sum1, p, w1, sum1
+    smlad sum2, p, w0, sum3
     ldr p, [upper, #12]
-    smla\half\()b acc0, q, third2, acc0
-    smla\half\()t acc1, q, third01, acc1
-    smla\half\()b acc2, q, third01, acc2
+    smla\half\()b sum0, q, third2, sum0
+    smla\half\()t sum1, q, third01, sum1
+    smla\half\()b sum2, q, third01, sum2
     ldr q, [lower, #12]
-    smlad acc1, p, w2, acc1
-    smlad acc2, p, w1, acc2
-    smlad acc3, p, w0, acc3
+    smlad sum1, p, w2, sum1
+    smlad sum2, p, w1, sum2
+    smlad sum3, p, w0, sum3
     ldr p, [upper, #16]
-    smla\half\()b acc1, q, third2, acc1
-    smla\half\()t acc2, q, third01, acc2
-    smla\half\()b acc3, q, third01, acc3
+    smla\half\()b sum1, q, third2, sum1
+    smla\half\()t sum2, q, third01, sum2
+    smla\half\()b sum3, q, third01, sum3
     ldr q, [lower, #16]
-    smlad acc2, p, w2, acc2
-    smlad acc3, p, w1, acc3
+    smlad sum2, p, w2, sum2
+    smlad sum3, p, w1, sum3
     ldr p, [upper, #20]
-    smla\half\()b acc2, q, third2, acc2
-    smla\half\()t acc3, q, third01, acc3
+    smla\half\()b sum2, q, third2, sum2
+    smla\half\()t sum3, q, third01, sum3
     ldr q, [lower, #20]
-    smlad acc3, p, w2, acc3
+    smlad sum3, p, w2, sum3
     ldr p, [sp, #FRAME_MULTIPLIER]
-    smla\half\()b acc3, q, third2, acc3
+    smla\half\()b sum3, q, third2, sum3
     ldr q, [sp, #FRAME_ZERO_POINT]
   .endm
 
   .macro tile_stride_2 half
-    smlad acc0, p, w0, acc3
+    smlad sum0, p, w0, sum3
     ldr q, [lower]
-    smla\half\()b acc0, q, third01, acc0
+    smla\half\()b sum0, q, third01, sum0
     ldr p, [upper, #4]
-    smlad acc0, p, w1, acc0
+    smlad sum0, p, w1, sum0
     ldr q, [lower, #4]
-    smla\half\()t acc0, q, third01, acc0
+    smla\half\()t sum0, q, third01, sum0
     ldr p, [upper, #8]
-    smlad acc0, p, w2, acc0
+    smlad sum0, p, w2, sum0
     ldr q, [lower, #8]
-    smlad acc1, p, w0, acc3
-    smla\half\()b acc0, q, third2, acc0
+    smlad sum1, p, w0, sum3
+    smla\half\()b sum0, q, third2, sum0
     ldr p, [upper, #12]
-    smla\half\()b acc1, q, third01, acc1
+    smla\half\()b sum1, q, third01, sum1
     ldr q, [lower, #12]
-    smlad acc1, p, w1, acc1
+    smlad sum1, p, w1, sum1
     ldr p, [upper, #16]
-    smla\half\()t acc1, q, third01, acc1
+    smla\half\()t sum1, q, third01, sum1
     ldr q, [lower, #16]
-    smlad acc1, p, w2, acc1
-    smlad acc2, p, w0, acc3
+    smlad sum1, p, w2, sum1
+    smlad sum2, p, w0, sum3
     ldr p, [upper, #20]
-    smla\half\()b acc1, q, third2, acc1
-    smla\half\()b acc2, q, third01, acc2
+    smla\half\()b sum1, q, third2, sum1
+    smla\half\()b sum2, q, third01, sum2
     ldr q, [lower, #20]
-    smlad acc2, p, w1, acc2
+    smlad sum2, p, w1, sum2
     ldr p, [upper, #24]
-    smla\half\()t acc2, q, third01, acc2
+    smla\half\()t sum2, q, third01, sum2
     ldr q, [lower, #24]
-    smlad acc2, p, w2, acc2
-    smlad acc3, p, w0, acc3
+    smlad sum2, p, w2, sum2
+    smlad sum3, p, w0, sum3
     ldr p, [upper, #28]
-    smla\half\()b acc2, q, third2, acc2
-    smla\half\()b acc3, q, third01, acc3
+    smla\half\()b sum2, q, third2, sum2
+    smla\half\()b sum3, q, third01, sum3
     ldr q, [lower, #28]
-    smlad acc3, p, w1, acc3
+    smlad sum3, p, w1, sum3
     ldr p, [upper, #32]
-    smla\half\()t acc3, q, third01, acc3
+    smla\half\()t sum3, q, third01, sum3
     ldr q, [lower, #32]
-    smlad acc3, p, w2, acc3
+    smlad sum3, p, w2, sum3
     ldr p, [sp, #FRAME_MULTIPLIER]
-    smla\half\()b acc3, q, third2, acc3
+    smla\half\()b sum3, q, third2, sum3
     ldr q, [sp, #FRAME_ZERO_POINT]
   .endm
 
@@ -170,35 +170,35 @@ third2  .req lr
   adds r4, out, #1
   str r5, [sp, #FRAME_PLANE]
   str r4, [sp, #FRAME_Y]
-  ldm r3, {r6, acc3, w0, w1, w2, third01, third2}
+  ldm r3, {r6, sum3, w0, w1, w2, third01, third2}
   adds r3, #FILTER_BYTES
   str r6, [sp, #FRAME_MULTIPLIER]
   str r3, [sp, #FRAME_FILTER]
   ldr p, [upper]
-  str acc3, [sp, #FRAME_BIAS]
+  str sum3, [sp, #FRAME_BIAS]
   .p2align 3
 2:
   \tile \half
-  smmlar acc0, acc0, p, q
+  smmlar sum0, sum0, p, q
   adds upper, #\bytes
-  smmlar acc1, acc1, p, q
+  smmlar sum1, sum1, p, q
   adds lower, #\bytes
-  ssat acc0, #8, acc0
-  smmlar acc2, acc2, p, q
-  ssat acc1, #8, acc1
-  smmlar acc3, acc3, p, q
+  ssat sum0, #8, sum0
+  smmlar sum2, sum2, p, q
+  ssat sum1, #8, sum1
+  smmlar sum3, sum3, p, q
   ldr p, [sp, #FRAME_STRIDE]
   ldr q, [sp, #FRAME_END]
-  ssat acc2, #8, acc2
+  ssat sum2, #8, sum2
   cmp upper, q
-  ssat acc3, #8, acc3
-  strb acc0, [out]
+  ssat sum3, #8, sum3
+  strb sum0, [out]
   add q, out, p, lsl #1
-  strb acc1, [out, p]
+  strb sum1, [out, p]
   add out, out, p, lsl #2
-  strb acc2, [q]
-  strb acc3, [q, p]
-  ldr acc3, [sp, #FRAME_BIAS]
+  strb sum2, [q]
+  strb sum3, [q, p]
+  ldr sum3, [sp, #FRAME_BIAS]
   ldr p, [upper]
   bne 2b
   ldr r4, [sp, #FRAME_COUNT]

@@ -80,15 +80,22 @@ static inline void tf_widen_filters(uint32_t size, const tf_depthwise_rows_param
   }
 }
 
-/* The word of column `i` of four windows, times the weights that it meets. */
+/* The word of column `i` of four windows, times the weight that it meets in the window of `output`. */
+TF_INLINE void tf_depthwise_tap(int size, int stride, int i, int output, uint32_t word, const uint32_t *weights,
+                                int32_t acc[4]) {
+  const int tap = i - output * stride;
+  if (tap >= 0 && tap < size) acc[output] = tf_dot(word, weights[tap], acc[output]);
+}
+
+/* The word of column `i`, times all weights that it meets. Unrolled by hand: compilers that optimize for size do not. */
 TF_INLINE void tf_depthwise_column(int size, int stride, int i, const uint32_t *line, const uint32_t *weights,
                                    int32_t acc[4]) {
   if (i >= 3 * stride + size) return;
   const uint32_t word = line[i];
-  for (int output = 0; output < 4; output++) {
-    const int tap = i - output * stride;
-    if (tap >= 0 && tap < size) acc[output] = tf_dot(word, weights[tap], acc[output]);
-  }
+  tf_depthwise_tap(size, stride, i, 0, word, weights, acc);
+  tf_depthwise_tap(size, stride, i, 1, word, weights, acc);
+  tf_depthwise_tap(size, stride, i, 2, word, weights, acc);
+  tf_depthwise_tap(size, stride, i, 3, word, weights, acc);
 }
 
 /* One pair of filter rows. */
@@ -111,6 +118,12 @@ TF_INLINE void tf_depthwise_pair(int size, int stride, int pair, const uint32_t 
   tf_depthwise_column(size, stride, 12, line, weights, acc);
 }
 
+/* Writes one output; returns where its right neighbour lies. */
+TF_INLINE int8_t *tf_depthwise_store(int32_t acc, int32_t multiplier, const tf_depthwise_row *row, int8_t *y) {
+  *y = (int8_t)tf_clamp(tf_scale(acc, multiplier, row->zero_point), -128, 127);
+  return y + row->stride;
+}
+
 /* `size` and `stride` are constants wherever this is inlined. */
 TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *row) {
   const uint32_t *plane = row->plane, *filter = row->filter, pair_words = (uint32_t)row->pair_bytes / 4;
@@ -125,9 +138,10 @@ TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *
       tf_depthwise_pair(size, stride, 1, line + pair_words, weights, acc);
       tf_depthwise_pair(size, stride, 2, line + 2 * pair_words, weights, acc);
       tf_depthwise_pair(size, stride, 3, line + 3 * pair_words, weights, acc);
-      for (int i = 0; i < 4; i++, y += row->stride) {
-        *y = (int8_t)tf_clamp(tf_scale(acc[i], multiplier, row->zero_point), -128, 127);
-      }
+      y = tf_depthwise_store(acc[0], multiplier, row, y);
+      y = tf_depthwise_store(acc[1], multiplier, row, y);
+      y = tf_depthwise_store(acc[2], multiplier, row, y);
+      y = tf_depthwise_store(acc[3], multiplier, row, y);
     }
     plane += row->plane_bytes / 4;
     filter += TF_FILTER_WORDS(size);

@@ -7,10 +7,10 @@ weights .req r0
 other   .req r1   /* weights of the second row pair */
 x       .req r2
 left    .req r3
-acc0    .req r4
-acc1    .req r5
-acc2    .req r6
-acc3    .req r7
+sum0    .req r4
+sum1    .req r5
+sum2    .req r6
+sum3    .req r7
 word0   .req r8   /* weights as stored, then as the odd pair */
 word1   .req r9
 even    .req r10
@@ -29,22 +29,22 @@ x1      .req r12
     sxtb16 even, word0
     ldr x1, [x, #-4]
     sxtb16 word0, word0, ror #8
-    smlad acc0, even, x0, acc0
+    smlad sum0, even, x0, sum0
     sxtb16 even, word1
-    smlad acc1, word0, x0, acc1
+    smlad sum1, word0, x0, sum1
     sxtb16 word1, word1, ror #8
-    smlad acc0, even, x1, acc0
+    smlad sum0, even, x1, sum0
     ldr word0, [other], #8
-    smlad acc1, word1, x1, acc1
+    smlad sum1, word1, x1, sum1
     sxtb16 even, word0
     ldr word1, [other, #-4]
     sxtb16 word0, word0, ror #8
-    smlad acc2, even, x0, acc2
+    smlad sum2, even, x0, sum2
     sxtb16 even, word1
-    smlad acc3, word0, x0, acc3
+    smlad sum3, word0, x0, sum3
     sxtb16 word1, word1, ror #8
-    smlad acc2, even, x1, acc2
-    smlad acc3, word1, x1, acc3
+    smlad sum2, even, x1, sum2
+    smlad sum3, word1, x1, sum3
   .endm
 
   .global TF(multiply_vector)
@@ -56,7 +56,7 @@ TF(multiply_vector):
   mov lr, r2                    /* pairs */
   mov x, r1
   ldrd weights, other, [r0]
-  ldm r3, {acc0, acc1, acc2, acc3}
+  ldm r3, {sum0, sum1, sum2, sum3}
   ands left, lr, #7
   beq 2f
 1:                              /* the 2, 4 or 6 pairs beyond a multiple of 8 */
@@ -76,7 +76,7 @@ TF(multiply_vector):
   bne 3b
 4:
   pop {r3}
-  stm r3, {acc0, acc1, acc2, acc3}
+  stm r3, {sum0, sum1, sum2, sum3}
   pop {r4-r11, pc}
   .size TF(multiply_vector), . - TF(multiply_vector)
 
