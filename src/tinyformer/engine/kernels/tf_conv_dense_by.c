@@ -22,13 +22,8 @@ static void widen_rows(const tf_conv_dense_params *p, uint32_t first, uint32_t e
         *stream++ = shift_halves(tf_odd(tf_load(weights)), p->weight_shift);
       }
     } else {
-      for (uint32_t i = 0; i < p->pairs; i += 2, weights += 8, stream += 4) {
-        const uint32_t a = tf_load(weights), b = tf_load(weights + 4);
-        stream[0] = tf_even(a);
-        stream[1] = tf_odd(a);
-        stream[2] = tf_even(b);
-        stream[3] = tf_odd(b);
-      }
+      stream = TF(widen_words)(weights, p->pairs, stream);
+      weights += 4u * p->pairs;
     }
     *stream++ = (uint32_t)channel[2];
     *stream++ = (uint32_t)channel[3];

@@ -6,13 +6,17 @@ static void gather_band(const tf_gather *gather, int row, int rows, int column) 
   const int channels = w->in_channels;
   uint32_t inside = 0; /* a bit for each column of the image */
   for (int i = 0; i < TF_MOST_COLUMNS; i++) inside |= (uint32_t)(column + i >= 0 && column + i < w->in_width) << i;
+  const int8_t *const image = gather->x, *const outside = gather->patch;
   uint32_t *tile = gather->tile;
   for (; rows; rows--, row++) {
     const int8_t *source[TF_MOST_COLUMNS];
     const uint32_t there = row >= 0 && row < w->in_height ? inside : 0;
     int offset = (row * w->in_width + column) * channels;
-    for (int i = 0; i < TF_MOST_COLUMNS; i++, offset += channels) { /* a constant number, without loop */
-      source[i] = there >> i & 1 ? gather->x + offset : gather->patch;
+    if (there == (1u << TF_MOST_COLUMNS) - 1) {
+      const int8_t *cell = image + offset;
+      for (int i = 0; i < TF_MOST_COLUMNS; i++, cell += channels) source[i] = cell;
+    } else {
+      for (int i = 0; i < TF_MOST_COLUMNS; i++, offset += channels) source[i] = there >> i & 1 ? image + offset : outside;
     }
     tile = gather->widen(source, w->in_channels / 4u, tile);
   }

@@ -67,6 +67,10 @@ typedef uint32_t *tf_widen_function(const int8_t *const source[], uint32_t quads
 tf_widen_function TF(widen_4), TF(widen_6), TF(widen_8);
 #define TF_MOST_COLUMNS 8
 
+/* Widens `count` words of weights as stored, an even number, at a multiple of 4: of each, bytes 0 and 2, then 1 and 3. Returns
+ * where `out` goes on. */
+uint32_t *TF(widen_words)(const int8_t *words, uint32_t count, uint32_t *out);
+
 /* Rows of the windows of four pixels. The assembly knows the offsets of the members. */
 typedef struct {
   const int8_t *source[4];

@@ -16,14 +16,15 @@ from tinyformer.engine.packing.rows import (
     row_pair_outputs,
     row_pair_words,
 )
-from tinyformer.engine.packing.tiling import Tiling, tiling
+from tinyformer.engine.packing.tiling import BAND_ROWS, Tiling, tiling
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
 
 def _sources(tiles: Tiling) -> tuple[str, ...]:
     rows = tuple(f"tf_dense_rows{tiles.suffix}.{suffix}" for suffix in ("c", "S"))
-    return (f"tf_conv_dense{tiles.suffix}.c", "tf_conv_dense_by.c", *rows, *tiles.sources)
+    common = ("tf_conv_dense_by.c", "tf_widen_words.c", "tf_widen_words.S")
+    return (f"tf_conv_dense{tiles.suffix}.c", *common, *rows, *tiles.sources)
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -35,13 +36,16 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         return []
     words = row_pair_words(in_tile_order(op.weights))
     row_pairs, pairs, _ = words.shape
-    tiles = tiling(op, y, pairs, op.weights.size, tall=True)
+    record = 4 * (2 * pairs + 5)
+    for most_rows in (BAND_ROWS, 1):
+        tiles = tiling(op, y, pairs, op.weights.size, most_rows)
+        fixed = 4 * (4 + tiles.words + 1) + tiles.patch_bytes
+        if limit >= fixed + record:
+            break
+    else:
+        return []
     if tiles.band_rows:
         words = words.reshape(row_pairs, *tiles.kernel, -1, 4).swapaxes(2, 3)  # (ky, pair, kx)
-    record = 4 * (2 * pairs + 5)
-    fixed = 4 * (4 + tiles.words + 1) + tiles.patch_bytes
-    if limit < fixed + record:
-        return []
     group = balanced_groups(row_pairs, (limit - fixed) // record)
     r = op.requantization
     fields: dict[str, FieldValue] = {

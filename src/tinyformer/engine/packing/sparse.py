@@ -53,7 +53,7 @@ def sparse_tiling(op: ir.Conv2D, y: Tensor, block: tuple[int, int], stored_weigh
     pairs = -(-(-(-inputs // 4) * 4) // block[1]) * block[1] // 2
     if block[0] == 1:
         return whole_tiling(op, y, pairs)
-    return tiling(op, y, pairs, stored_weights, tall=False)
+    return tiling(op, y, pairs, stored_weights, most_rows=1)
 
 
 def stream_words(row_pairs: int, pairs: int) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from tinyformer.engine.packing.rows import TILE_PIXELS
+from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups
 from tinyformer.ir.graph import Conv2D, Tensor
 
 BAND_WIDTHS = (3, 5)
@@ -17,6 +17,9 @@ BAND_WIDTHS = (3, 5)
 
 BAND_HEIGHT = 5
 """Largest kernel height in bands."""
+
+BAND_ROWS = 8
+"""Rows of outputs from which on taller bands gain hardly anything."""
 
 _WIDENED = 1.5
 """Cycles of widening an input, over those of multiplying it with a weight."""
@@ -94,10 +97,10 @@ def whole_tiling(op: Conv2D, y: Tensor, pairs: int) -> Tiling:
     return Tiling((height, width), channels, pairs, (y.shape[1], y.shape[2]), 0)
 
 
-def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, *, tall: bool) -> Tiling:
+def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, most_rows: int) -> Tiling:
     """The tiles that are faster for ``op`` with so many weights: in bands unless too many overlap at the image's edge.
 
-    ``tall`` bands have as many rows as make a tile no larger than one for any window.
+    Bands are of equal height, at most ``most_rows``.
     """
     height, width, channels = op.weights.shape[1:]
     anywhere = whole_tiling(op, y, pairs)
@@ -110,8 +113,7 @@ def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, *, tall: bool
         or y.shape[2] < TILE_PIXELS
     ):
         return anywhere
-    rows = TILE_PIXELS * height * width // (width + TILE_PIXELS - 1) - height + 1
-    bands = replace(anywhere, band_rows=min(rows, y.shape[1]) if tall else 1)
+    bands = replace(anywhere, band_rows=balanced_groups(y.shape[1], most_rows))
     return min(bands, anywhere, key=lambda found: found.pixels * stored_weights + _WIDENED * found.cells * channels)
 
 
