@@ -20,13 +20,13 @@ static uint32_t entry(uint32_t number) { return number; }
 
 /* The stream record of a row pair of `total` pairs, up to its multipliers. Returns its end; `*link`, the word in which the
  * record before expects the address of its successor's first inputs, moves on. */
-static uint32_t *expand_row_pair(tf_pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t *out,
-                                 uint32_t **link) {
+static uint32_t *expand_row_pair(tf_pair_reader *r, uint32_t total, const int32_t channel[4], uint32_t tile,
+                                 uint32_t *out, uint32_t **link) {
   uint32_t others = total ? total - 1 : 0, pass = TF_SPARSE_FIRST_PASS(others);
   if (total) {
     TF(read_pairs)(r, 1, out + 1); /* the address is in the way of bias 1 */
   } else {
-    out[1] = r->places->tap[0]; /* any inputs times 0 */
+    out[1] = tile; /* any inputs times 0 */
     out[2] = out[3] = 0;
   }
   **link = out[1];
@@ -53,11 +53,12 @@ static uint32_t *expand_row_pair(tf_pair_reader *r, uint32_t total, const int32_
 }
 
 /* Expands block rows into the stream until it is full or `most` are done. Returns their number. */
-static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d, uint32_t most,
+static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d, uint32_t most, uint32_t tile,
                             const tf_pair_places *places, uint32_t *stream) {
   const uint32_t outputs = p->window.out_channels, height = 2u * p->block_row_pairs, bytes = 4u * p->block_pairs;
   const uint32_t other_rows = bytes * (p->block_row_pairs - 1u);
   const uint32_t *limit = stream + p->stream_words - TF_SPARSE_SPARE_WORDS;
+  const uint32_t begin = places ? 0 : tile;
   uint32_t *out = stream + 1, *link = stream, rows = 0;
   for (;;) {
     const uint32_t pairs = d->count * p->block_pairs;
@@ -66,8 +67,8 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d
     const uint32_t first = d->row * height + height > outputs ? outputs - height : d->row * height;
     tf_pair_reader r = {.index = d->index};
     for (uint32_t i = 0; i < p->block_row_pairs; i++) {
-      r = (tf_pair_reader){d->index, d->weights, bytes * i - other_rows, 0, 0, p->block_pairs, other_rows, places};
-      out = expand_row_pair(&r, pairs, d->channel, out, &link);
+      r = (tf_pair_reader){d->index, d->weights, bytes * i - other_rows, begin, 0, p->block_pairs, other_rows, places};
+      out = expand_row_pair(&r, pairs, d->channel, tile, out, &link);
       *out++ = 2 * (first + 2 * i);
       d->channel += 4;
     }
@@ -76,16 +77,15 @@ static uint32_t expand_rows(const tf_conv_sparse_params *p, tf_sparse_decoder *d
     if (++rows < most) tf_next_block_row(d);
   }
   out[-1] |= 1;
-  *link = places->tap[0];
+  *link = tile;
   return rows;
 }
 
-/* Where a tile holds inputs, `width` being the K of its layout (tf_rows.h). */
+/* Where a tile in bands holds inputs, for kernels of `width` columns. */
 static void find_places(const tf_window *w, uint32_t tile, uint32_t width, tf_pair_places *places) {
-  const uint32_t columns = width + 3, cell = w->in_channels / 2u;
+  const uint32_t columns = width + 3, cell = w->in_channels / 2u, taps = w->kernel_height * width;
   places->step = 4 * columns;
-  places->reciprocal = width > 1 ? UINT32_MAX / cell + 1 : 0;
-  const uint32_t taps = width > 1 ? w->kernel_height * width : 0;
+  places->reciprocal = UINT32_MAX / cell + 1;
   for (uint32_t tap = 0; tap <= taps; tap++) {
     const uint32_t ky = tap / width % w->kernel_height, kx = tap % width; /* past the last tap: any inputs, times 0 */
     places->tap[tap] = tile + 4 * (columns * cell * ky + kx) - places->step * cell * tap;
@@ -100,11 +100,11 @@ void TF(conv_sparse_by)(const tf_conv_sparse_params *p, const int8_t *x, int8_t 
   const tf_rows rows = {tile, NULL, y, p->window.out_channels, p->zero_point, 0};
   tf_prepare_patch(&gather);
   tf_pair_places places;
-  find_places(&p->window, ADDRESS(tile), tiling->width, &places);
+  if (tiling->width > 1) find_places(&p->window, ADDRESS(tile), tiling->width, &places);
   tf_sparse_decoder d = tf_begin_decoding(p->index, p->weights, p->channels, p->block_rows);
 
   for (uint32_t left = p->block_rows; left;) {
-    left -= expand_rows(p, &d, left, &places, stream);
+    left -= expand_rows(p, &d, left, ADDRESS(tile), tiling->width > 1 ? &places : NULL, stream);
     tiling->multiply(&gather, stream, rows, TF(sparse_rows), left ? -128 : p->low, left ? 127 : p->high);
   }
 }

@@ -99,26 +99,12 @@ static void gather_rows(const tf_gather *gather, const corner at[4]) {
   }
 }
 
-/* Whether windows are single cells, one after the other, which widen as they lie. */
-static int is_pointwise(const tf_window *w) {
-  return w->kernel_height == 1 && w->kernel_width == 1 && w->stride_y == 1 && w->stride_x == 1 &&
-         w->in_channels % 4 == 0 && w->out_height == w->in_height && w->out_width == w->in_width;
-}
-
 void TF(gather_tile)(const tf_gather *gather, uint32_t first_pixel) {
-  const tf_window *w = gather->window;
-  if (is_pointwise(w)) {
-    const uint32_t channels = w->in_channels;
-    const int8_t *x = gather->x + (size_t)first_pixel * channels;
-    const int8_t *const source[4] = {x, x + channels, x + 2 * channels, x + 3 * channels};
-    TF(widen_4)(source, channels / 4, gather->tile);
+  corner at[4];
+  find_corners(gather->window, first_pixel, at);
+  if (gather->window->in_channels % 4) {
+    gather_rows(gather, at);
   } else {
-    corner at[4];
-    find_corners(w, first_pixel, at);
-    if (w->in_channels % 4) {
-      gather_rows(gather, at);
-    } else {
-      gather_taps(gather, at);
-    }
+    gather_taps(gather, at);
   }
 }

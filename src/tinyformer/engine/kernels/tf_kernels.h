@@ -57,8 +57,8 @@ typedef struct {
 void TF(conv)(const tf_conv_params *p, const int8_t *x, int8_t *y, void *scratch);
 
 /* Convolution without groups, fast: as conv, for at least 4 output pixels and 2 outputs, without dilation where the channels
- * are no multiple of 4. Weights are widened to int16 in scratch, `group_rows` row pairs at a time, and multiplied with four pixels at a time. The inputs of an output are padded with
- * zeros to `pairs` * 2, a multiple of 4. They are its taps in row-major order with all channels each; where the channels are no
+ * are no multiple of 4. Weights are widened to int16 in scratch, `group_rows` row pairs at a time, and multiplied with four
+ * pixels at a time. The inputs of an output are padded with zeros to `pairs` * 2, a multiple of 4. They are its taps in row-major order with all channels each; where the channels are no
  * multiple of 4, with row = kernel_width * channels, row / 4 * 4 inputs of each row of taps and then the rest of each row.
  * The requantization's shift is applied to the weights: |weight| << weight_shift fits int16.
  * Scratch: 4 * (group_rows * (2 * pairs + 5) + 4) for the weights, 4 * (tile_words + 1) for pixels, and

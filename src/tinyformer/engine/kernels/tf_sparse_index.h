@@ -47,11 +47,11 @@ static inline tf_sparse_decoder tf_begin_decoding(const uint8_t *index, const in
   return decoder;
 }
 
-/* Where a tile holds the inputs of a row's pairs: pair number p at tap[tap of p] + p * step (modulo 2^32), in bytes; the tap
- * is the upper word of p * reciprocal. */
+/* Where a tile in bands holds the inputs of a row's pairs: pair number p at tap[tap of p] + p * step (modulo 2^32), in bytes;
+ * the tap is the upper word of p * reciprocal. */
 #define TF_MOST_TAPS 25u
 typedef struct {
-  uint32_t reciprocal; /* 2^32 / pairs of a tap, rounded up, or 0: all pairs are tap 0 */
+  uint32_t reciprocal; /* 2^32 / pairs of a tap, rounded up */
   uint32_t step;
   uint32_t tap[TF_MOST_TAPS + 1]; /* the last block may reach past the last tap */
 } tf_pair_places;
@@ -61,11 +61,11 @@ typedef struct {
   tf_sparse_index index;
   const int8_t *weights; /* of the block row */
   uint32_t at;           /* offset of the next weights */
-  uint32_t pair;         /* number of the next pair */
+  uint32_t pair;         /* number of the next pair; without places its place, 16 bytes before that of the next one */
   uint32_t left;         /* pairs left of the current block */
   uint32_t pairs;        /* pairs of a block */
   uint32_t other_rows;   /* bytes between the end of a block's row pair and its beginning in the next block */
-  const tf_pair_places *places;
+  const tf_pair_places *places; /* or NULL */
 } tf_pair_reader;
 
 /* Place of the inputs, pair of output 0 and pair of output 1 of the next `count` pairs. */

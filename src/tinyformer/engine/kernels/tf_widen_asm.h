@@ -1,6 +1,6 @@
-/* Body of tf_widen_4.S and its siblings, for ARMv7E-M. The C twins, tf_widen_4.c and its siblings, say what it computes.
+/* Body of tf_widen_6.S and tf_widen_8.S, for ARMv7E-M. The C twins, tf_widen_6.c and tf_widen_8.c, say what it computes.
  *
- * The file that includes it defines WIDEN (the function) and COLUMNS (4, 6 or 8). */
+ * The file that includes it defines WIDEN (the function) and COLUMNS (6 or 8). */
 #include "tf_name.h"
 #if TF_ARM_DSP
 
@@ -33,9 +33,7 @@ even   .req r0
   .p2align 3
 WIDEN:
   push {r4-r11, lr}
-#if COLUMNS == 4
-  ldm r0, {from0, from1, from2, from3}
-#elif COLUMNS == 6
+#if COLUMNS == 6
   ldm r0, {from0, from1, from2, from3, from4, from5}
 #else
   ldm r0, {from0, from1, from2, from3, from4, from5, from6, from7}
@@ -46,9 +44,7 @@ WIDEN:
   ldr word1, [from1], #4
   two_columns 0, word0, word1, word2, from2, from3
   two_columns 2, word2, word0, word1, from4, from5
-#if COLUMNS > 4
   two_columns 4, word1, word2, word0, from6, from7
-#endif
 #if COLUMNS > 6
   two_columns 6, word0, word1, word2, none, none
 #endif
