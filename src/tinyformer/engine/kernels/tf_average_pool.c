@@ -37,16 +37,16 @@ TF_INLINE void average_words(const tf_pool_params *p, const mean *m, uint32_t c,
   const uint32_t band = WORD_CELLS / m->cells.columns;
   const int8_t *first = m->cells.first + c;
   int32_t sums[16];
-  for (uint32_t i = 0; i < 4 * words; i++) sums[i] = m->bias;
+  TF_ROLLED for (uint32_t i = 0; i < 4 * words; i++) sums[i] = m->bias;
   for (uint32_t rows = m->cells.rows; rows;) {
     const uint32_t some = rows < band ? rows : band;
     add_up(&m->cells, first, some, words, sums);
     first += some * m->cells.row_bytes;
     rows -= some;
   }
-  for (uint32_t w = 0; w < words; w++) {
+  TF_ROLLED for (uint32_t w = 0; w < words; w++) {
     int32_t *s = sums + 4 * w;
-    for (uint32_t i = 0; i < 4; i++) {
+    TF_ROLLED for (uint32_t i = 0; i < 4; i++) {
       if (p->shift) s[i] = tf_shift_saturate(s[i], p->shift);
       s[i] = tf_saturate(tf_scale(s[i], m->multiplier, p->zero_point));
     }
@@ -58,7 +58,7 @@ static void average(const tf_pool_params *p, const mean *m, uint32_t c, int8_t *
   const int8_t *first = m->cells.first + c;
   int32_t sum = m->bias;
   for (uint32_t row = 0; row < m->cells.rows; row++, first += m->cells.row_bytes) {
-    for (uint32_t i = 0; i < m->cells.columns; i++) sum += first[i * m->cells.channels];
+    TF_ROLLED for (uint32_t i = 0; i < m->cells.columns; i++) sum += first[i * m->cells.channels];
   }
   y[c] = tf_requantize(sum, m->multiplier, p->shift, p->zero_point, p->low, p->high);
 }

@@ -7,7 +7,7 @@
 /* Four elements `stride` apart as two pairs, (0, 2) and (1, 3); only `count` of them are there, the others are 0. */
 static void widen_quad(const int8_t *x, int32_t stride, uint32_t count, int32_t zero_point, uint32_t pairs[2]) {
   int32_t values[4] = {0, 0, 0, 0};
-  for (uint32_t i = 0; i < count && i < 4; i++) values[i] = x[(int32_t)i * stride] - zero_point;
+  TF_ROLLED for (uint32_t i = 0; i < count && i < 4; i++) values[i] = x[(int32_t)i * stride] - zero_point;
   pairs[0] = tf_pack(values[0], values[2]);
   pairs[1] = tf_pack(values[1], values[3]);
 }
@@ -15,7 +15,7 @@ static void widen_quad(const int8_t *x, int32_t stride, uint32_t count, int32_t 
 /* One line of the elements [first, depth) of an operand, its pairs `step` words apart. */
 static void widen_line(const int8_t *x, int32_t stride, uint32_t first, uint32_t depth, int32_t zero_point, uint32_t *out,
                        uint32_t step) {
-  for (uint32_t q = first; q < depth; q += 4) {
+  TF_ROLLED for (uint32_t q = first; q < depth; q += 4) {
     uint32_t pairs[2];
     widen_quad(x + (int32_t)q * stride, stride, depth - q, zero_point, pairs);
     out[q / 2 * step] = pairs[0];
@@ -43,7 +43,7 @@ static void widen_rows(const tf_batch_matmul_params *m, const int8_t *a, uint32_
     }
   }
   if (done == depth) return;
-  for (int32_t i = 0; i < 4; i++) widen_line(a + i * row, m->a_strides[2], done, depth, m->a_zero_point, tile + i, 4);
+  TF_ROLLED for (int32_t i = 0; i < 4; i++) widen_line(a + i * row, m->a_strides[2], done, depth, m->a_zero_point, tile + i, 4);
 }
 
 /* Column pairs [first, end) of the right operand, and the words of the stream that they become (tf_rows.h). */
@@ -104,7 +104,7 @@ static uint32_t widen_across(const columns *c) {
 /* Both halves of `count` words times 2^shift. */
 static void shift_halves(uint32_t *words, uint32_t count, unsigned shift) {
   const int32_t scale = 1 << shift;
-  for (uint32_t i = 0; i < count; i++) {
+  TF_ROLLED for (uint32_t i = 0; i < count; i++) {
     words[i] = tf_pack((int16_t)(words[i] & 0xFFFF) * scale, (int16_t)(words[i] >> 16) * scale);
   }
 }
@@ -149,7 +149,7 @@ void TF(batch_matmul_rows)(const tf_batch_matmul_rows_params *p, const int8_t *a
         widen_rows(m, a + (int32_t)row * m->a_strides[1], tile);
         rows.y = y + (int32_t)row * m->y_strides[1];
         TF(dense_rows)(stream, &rows);
-        for (int32_t i = 0; clamped && end == column_pairs && i < 4; i++) {
+        TF_ROLLED for (int32_t i = 0; clamped && end == column_pairs && i < 4; i++) {
           TF(clamp_bytes)(rows.y + i * rows.stride, m->columns, m->low, m->high);
         }
       }

@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_requantize.h"
 #include "tf_rows.h"
 #include "tf_simd.h"
@@ -10,5 +11,5 @@ void TF(clamp_bytes)(int8_t *y, uint32_t count, int low, int high) {
     tf_store(y, first);
     tf_store(y + 4, second);
   }
-  for (; count; count--, y++) *y = (int8_t)tf_clamp(*y, low, high);
+  TF_ROLLED for (; count; count--, y++) *y = (int8_t)tf_clamp(*y, low, high);
 }

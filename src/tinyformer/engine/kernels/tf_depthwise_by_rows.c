@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_depthwise_rows.h"
 #include "tf_rows.h"
 
@@ -33,8 +34,8 @@ static void fill_line(const tf_depthwise_rows_params *p, const workspace *s, con
                              .quads = (uint32_t)quads,
                              .cells = w->in_width};
   TF(widen_pairs)(&line);
-  for (uint32_t channel = count & ~UINT32_C(3); channel < count; channel++) {
-    for (int32_t cell = 0; cell < w->in_width; cell++) {
+  TF_ROLLED for (uint32_t channel = count & ~UINT32_C(3); channel < count; channel++) {
+    TF_ROLLED for (int32_t cell = 0; cell < w->in_width; cell++) {
       line.out[channel * s->plane_words + (uint32_t)cell] =
           tf_pack(line.above[(has_above ? channels : 0) * cell + (int32_t)channel],
                   line.below[(has_below ? channels : 0) * cell + (int32_t)channel]);
@@ -75,7 +76,7 @@ static void multiply_row(const tf_depthwise_rows_params *p, const workspace *s, 
     row.stride = count;
     row.tiles = 1;
     multiply(&row);
-    for (uint32_t i = 0; i < width; i++) memcpy(y + i * channels, s->narrow + i * count, count);
+    TF_ROLLED for (uint32_t i = 0; i < width; i++) memcpy(y + i * channels, s->narrow + i * count, count);
   } else {
     multiply(&row);
     if (past < width) {

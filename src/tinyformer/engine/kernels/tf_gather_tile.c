@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_rows.h"
 #include "tf_simd.h"
 
@@ -55,9 +56,9 @@ static int8_t *copy_window(const tf_window *w, const int8_t *x, corner at, int8_
   for (int row = at.y; row < end_y; row++) {
     const int there = row >= 0 && row < height ? line : 0;
     int i = first;
-    for (; i < end && (i < 0 || i >= there); i++) *target++ = pad;
-    for (; i < end && i < there; i++) *target++ = x[row * line + i];
-    for (; i < end; i++) *target++ = pad;
+    TF_ROLLED for (; i < end && (i < 0 || i >= there); i++) *target++ = pad;
+    TF_ROLLED for (; i < end && i < there; i++) *target++ = x[row * line + i];
+    TF_ROLLED for (; i < end; i++) *target++ = pad;
   }
   return target;
 }
@@ -94,7 +95,7 @@ static void gather_rows(const tf_gather *gather, const corner at[4]) {
   uint32_t *tile = TF(widen_rows)(&windows);
   if (left) {
     const int8_t *rest[4];
-    for (uint32_t i = 0; i < 4; i++) rest[i] = gather->patch + 4 * rest_quads * i;
+    TF_ROLLED for (uint32_t i = 0; i < 4; i++) rest[i] = gather->patch + 4 * rest_quads * i;
     TF(widen_4)(rest, rest_quads, tile);
   }
 }

@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_kernels.h"
 #include "tf_requantize.h"
 #include "tf_words.h"
@@ -38,7 +39,7 @@ static void add_up(const int8_t *x, uint32_t count, int32_t sums[2]) {
   done = count & ~UINT32_C(7);
   if (done) TF(layer_norm_sums)(x, x + done, sums);
 #endif
-  for (uint32_t i = done; i < count; i++) {
+  TF_ROLLED for (uint32_t i = done; i < count; i++) {
     sums[0] += x[i];
     sums[1] += x[i] * x[i];
   }
@@ -53,7 +54,7 @@ static void normalize(const tf_layer_norm_params *p, const int8_t *x, int32_t fa
   const tf_layer_norm_terms terms = {factor * 256, offset, multiplier, p->post_shift - 16, p->gamma, p->beta, y + (done ? done - 4 : 0)};
   if (done) TF(layer_norm_words)(&terms, x, y);
 #endif
-  for (uint32_t i = done; i < p->columns; i++) {
+  TF_ROLLED for (uint32_t i = done; i < p->columns; i++) {
     const int32_t u = tf_scale(x[i] * factor + offset, multiplier, 0);
     y[i] = (int8_t)tf_clamp((u * p->gamma[i] + p->beta[i]) >> p->post_shift, -128, 127);
   }

@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_kernels.h"
 #include "tf_words.h"
 
@@ -9,5 +10,5 @@ void TF(lut)(const tf_lut_params *p, const int8_t *x, int8_t *y, void *scratch) 
   done = p->count & ~UINT32_C(7);
   if (done) TF(lut_words)(p->table, x, y, y + done);
 #endif
-  for (uint32_t i = done; i < p->count; i++) y[i] = table[x[i]];
+  TF_ROLLED for (uint32_t i = done; i < p->count; i++) y[i] = table[x[i]];
 }

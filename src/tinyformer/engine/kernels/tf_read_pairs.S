@@ -107,10 +107,10 @@ TF(read_pairs):
   ldr r12, [weights], #4
   subs left, #1
   str place, [out], #12
-  adds place, #16
-  sxtb16 r11, r12
-  sxtb16 r12, r12, ror #8
   subs count, #1
+  sxtb16 r11, r12
+  add place, place, #16
+  sxtb16 r12, r12, ror #8
   str r11, [out, #-8]
   str r12, [out, #-4]
   bne 6b

@@ -49,9 +49,9 @@ tf_rows_function TF(dense_rows), TF(dense_rows_3), TF(dense_rows_5);
  * for these numbers: tf_sparse_entries holds the address for 0, which falls by the second word for each further pair; that
  * for TF_SPARSE_PASS + 1, which rises by the fourth word; that of a full pass and of the last one.
  * The four words after the end are read and ignored. Results are clamped to int8 only. */
-#define TF_SPARSE_PASS 64u
-#define TF_SPARSE_FULL_PASS 129u
-#define TF_SPARSE_LAST_PASS 130u
+#define TF_SPARSE_PASS 48u
+#define TF_SPARSE_FULL_PASS (2 * TF_SPARSE_PASS + 1)
+#define TF_SPARSE_LAST_PASS (2 * TF_SPARSE_PASS + 2)
 #define TF_SPARSE_FIRST_PASS(others) ((others) == 0 ? 0 : ((others) - 1) % TF_SPARSE_PASS + 1)
 #define TF_SPARSE_RECORD_WORDS(pairs) (3 * (pairs) + 6 + ((pairs) < 2 ? 0 : ((pairs) - 2) / TF_SPARSE_PASS))
 #define TF_SPARSE_SPARE_WORDS 4 /* beside the first address and the records */

@@ -6,14 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "tf_compiler.h"
 #include "tf_name.h"
-
-/* For functions that take constants which must reach the compiler's unroller. */
-#if defined(__GNUC__)
-#define TF_INLINE static inline __attribute__((always_inline))
-#else
-#define TF_INLINE static inline
-#endif
 
 /* A word at any address. The builtin stays one instruction even where the library is freestanding. */
 static inline uint32_t tf_load(const void *address) {

@@ -1,3 +1,4 @@
+#include "tf_compiler.h"
 #include "tf_kernels.h"
 #include "tf_requantize.h"
 #include "tf_words.h"
@@ -17,7 +18,7 @@ void TF(softmax)(const tf_softmax_params *p, const int8_t *x, int8_t *y, void *s
   for (uint32_t row = 0; row < p->rows; row++, x += columns, y += columns) {
     int32_t most = -128;
     uint32_t sum = 0;
-    for (uint32_t i = leading; i < columns; i++) most = x[i] > most ? x[i] : most;
+    TF_ROLLED for (uint32_t i = leading; i < columns; i++) most = x[i] > most ? x[i] : most;
 #if TF_ARM_DSP
     if (leading) {
       words.most = most;
@@ -25,7 +26,7 @@ void TF(softmax)(const tf_softmax_params *p, const int8_t *x, int8_t *y, void *s
       most = words.most;
     }
 #endif
-    for (uint32_t i = leading; i < columns; i++) {
+    TF_ROLLED for (uint32_t i = leading; i < columns; i++) {
       e[i] = p->exponentials[255 - most + x[i]];
       sum += e[i];
     }
@@ -33,7 +34,7 @@ void TF(softmax)(const tf_softmax_params *p, const int8_t *x, int8_t *y, void *s
 #if TF_ARM_DSP
     if (leading) TF(softmax_words)(&words, reciprocal, y);
 #endif
-    for (uint32_t i = leading; i < columns; i++) {
+    TF_ROLLED for (uint32_t i = leading; i < columns; i++) {
       y[i] = (int8_t)tf_clamp(tf_scale((int32_t)e[i], reciprocal, p->zero_point), -128, 127);
     }
   }

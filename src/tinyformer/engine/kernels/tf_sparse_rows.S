@@ -10,7 +10,7 @@
 #define FRAME_Y 4
 #define FRAME_STRIDE 8
 #define FRAME_BYTES 12
-#define PASS 64
+#define PASS 48
 #define BLOCK_BYTES 52
 #define MANY_BYTES 6
 

@@ -20,7 +20,7 @@ _SOURCES = ("tf_read_pairs.c", "tf_read_pairs.S", "tf_sparse_rows.c", "tf_sparse
 _SINGLE_WORDS = 4
 """Words of a record of one row, beside its blocks."""
 
-PASS = 64
+PASS = 48
 """Pairs that the kernel's loop is unrolled for."""
 
 SPARE_WORDS = 5
