@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from pytorch_lightning.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -74,27 +73,6 @@ def load_weights(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
-
-
-class SafetensorsCheckpointIO(CheckpointIO):
-    """Makes a Lightning ``Trainer`` save and resume through :func:`save_checkpoint`, under the given key."""
-
-    def __init__(self, key: str = "") -> None:
-        self._key = key
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Called by ``Trainer.save_checkpoint``."""
-        save_checkpoint(Path(path), checkpoint, self._key)
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
-    ) -> dict[str, Any]:
-        """Called by ``Trainer.fit(ckpt_path=...)``; the strategy moves the tensors to their devices."""
-        return load_checkpoint(Path(path))
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Delete the file if it exists."""
-        Path(path).unlink(missing_ok=True)
 
 
 def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:

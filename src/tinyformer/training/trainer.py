@@ -14,7 +14,7 @@ from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.errors import TinyFormerError
-from tinyformer.training.checkpoint import SafetensorsCheckpointIO
+from tinyformer.training.checkpoint_io import SafetensorsCheckpointIO
 
 
 class ValidateLastEpoch(pl.Callback):
