@@ -9,11 +9,10 @@
 #define TF_INLINE static inline
 #endif
 
-/* Before a loop that is not worth the code of unrolling it: it runs once a layer or once a tile. */
+/* Before a loop that is not worth the code of unrolling it: it runs once a layer or once a tile. Other compilers than Clang
+ * unroll nothing unless asked to. */
 #if defined(__clang__)
 #define TF_ROLLED _Pragma("clang loop unroll(disable)")
-#elif defined(__GNUC__) && __GNUC__ >= 8
-#define TF_ROLLED _Pragma("GCC unroll 1")
 #else
 #define TF_ROLLED
 #endif
