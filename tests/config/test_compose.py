@@ -78,12 +78,12 @@ def test_a_mistake_in_a_file_is_named_with_the_file(tmp_path: Path) -> None:
     shutil.copytree(CONF, tmp_path / "conf")
     recipe = tmp_path / "conf" / "experiment" / "quickstart.yaml"
     group = tmp_path / "conf" / "train" / "quick.yaml"
-    recipe.write_text(recipe.read_text("utf-8") + "\ntrainer:\n  num_threads: none\n", "utf-8")
+    recipe.write_text(recipe.read_text("utf-8") + "\nfinetune:\n  epochs: none\n", "utf-8")
     group.write_text(group.read_text("utf-8") + "\nepoch: 3\n", "utf-8")
     with pytest.raises(TinyFormerError) as caught:
         compose(tmp_path / "conf")
     lines = str(caught.value).splitlines()
-    assert any("conf/experiment/quickstart.yaml" in line and "trainer.num_threads" in line for line in lines)
+    assert any("conf/experiment/quickstart.yaml" in line and "finetune.epochs" in line for line in lines)
     assert any("conf/train/quick.yaml" in line and "'train.epoch'" in line for line in lines)
 
 
