@@ -19,6 +19,8 @@ $(VENV)/bin/python:
 $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	@echo "Building the simulator (two minutes, once on a machine)"
+	@$(BIN)/python -c "from tinyformer.mcu.simulator.native import build_core; build_core()"
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
