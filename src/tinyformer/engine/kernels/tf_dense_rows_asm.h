@@ -21,6 +21,8 @@
   .thumb
   .text
 
+#include "tf_requantize_asm.h"
+
   /* Products of the input pairs at one column of the kernel, added to what six of the accumulators are to start from. */
   .macro products column, from4, from5, from6, from8, from9, from10
     smlad r4, r2, r12, \from4
@@ -120,21 +122,7 @@ DENSE_ROWS:
   ldr r3, [r0], #4              /* 2 * offset + last */
   smmlar r4, r4, r12, r2
   ldr r1, [sp, #FRAME_Y]
-  smmlar r8, r8, lr, r2
-  lsrs r3, r3, #1               /* carry: last */
-  ssat r4, #8, r4
-  smmlar r5, r5, r12, r2
-  ssat r8, #8, r8
-  smmlar r9, r9, lr, r2
-  ssat r5, #8, r5
-  smmlar r6, r6, r12, r2
-  ssat r9, #8, r9
-  smmlar r10, r10, lr, r2
-  bfi r4, r8, #8, #24           /* two outputs in a half-word */
-  smmlar r7, r7, r12, r2
-  bfi r5, r9, #8, #24
-  smmlar r11, r11, lr, r2
-  ssat r6, #8, r6
+  requantize_row_pair
   add r3, r3, r1
   ssat r10, #8, r10
   ldr r1, [sp, #FRAME_STRIDE]

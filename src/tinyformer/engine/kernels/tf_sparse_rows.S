@@ -18,6 +18,8 @@
   .thumb
   .text
 
+#include "tf_requantize_asm.h"
+
   .global TF(sparse_rows)
   .type TF(sparse_rows), %function
   .thumb_func
@@ -82,21 +84,7 @@ TF(sparse_rows):
   ldr r2, [sp, #FRAME_ZERO_POINT]
   ldr r3, [r0], #4              /* 2 * offset + last */
   smmlar r4, r4, r12, r2
-  smmlar r8, r8, lr, r2
-  lsrs r3, r3, #1               /* carry: last */
-  ssat r4, #8, r4
-  smmlar r5, r5, r12, r2
-  ssat r8, #8, r8
-  smmlar r9, r9, lr, r2
-  ssat r5, #8, r5
-  smmlar r6, r6, r12, r2
-  ssat r9, #8, r9
-  smmlar r10, r10, lr, r2
-  bfi r4, r8, #8, #24           /* two outputs in a half-word */
-  smmlar r7, r7, r12, r2
-  bfi r5, r9, #8, #24
-  smmlar r11, r11, lr, r2
-  ssat r6, #8, r6
+  requantize_row_pair
   ldr r2, [sp, #FRAME_Y]
   ssat r10, #8, r10
   ldr r12, [sp, #FRAME_STRIDE]
