@@ -49,7 +49,7 @@ def compare(name: str, inputs: int, inputs_mcu: int, mcu_name: str = "stm32f746"
     with tempfile.TemporaryDirectory() as scratch:
         path = build(name, Path(scratch) / "model.onnx")
         graph = import_onnx(path)
-        integers = _quantized(x, graph.tensors[graph.input])
+        integers = quantized(x, graph.tensors[graph.input])
         expected = np.concatenate([execute(graph, part) for part in np.array_split(integers, -(-inputs // 50))])
         expected = expected.reshape(inputs, -1)
         package = compile_graph(graph, mcu, EngineConfig(), "fixture").write(Path(scratch) / "fixture")
@@ -72,7 +72,7 @@ def compare(name: str, inputs: int, inputs_mcu: int, mcu_name: str = "stm32f746"
     )
 
 
-def _quantized(x: np.ndarray, source: Tensor) -> np.ndarray:
+def quantized(x: np.ndarray, source: Tensor) -> np.ndarray:
     """Real inputs (N, C, H, W) or (N, features) as int8, channels last."""
     integers = np.clip(np.rint(x / source.scale) + source.zero_point, -128, 127).astype(np.int8)
     return integers.transpose(0, 2, 3, 1) if x.ndim == 4 else integers

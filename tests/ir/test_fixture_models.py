@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from benchmarks.fixture_agreement import quantized
 from benchmarks.models import FIXTURES, build, images
 
 from tests.ir.qdq import run_onnx
@@ -23,9 +24,8 @@ def test_fixture_model(name: str, tmp_path: Path) -> None:
     graph = import_onnx(path)
     assert graph.name == name
     x, _ = images(name, 40, seed=7)
-    source, result = graph.tensors[graph.input], graph.tensors[graph.outputs[0]]
-    integers = np.clip(np.rint(x / source.scale) + source.zero_point, -128, 127).astype(np.int8)
-    y = execute(graph, integers.transpose(0, 2, 3, 1) if x.ndim == 4 else integers)
+    result = graph.tensors[graph.outputs[0]]
+    y = execute(graph, quantized(x, graph.tensors[graph.input]))
     mine = (y.astype(np.float64) - result.zero_point) * result.scale
     theirs = run_onnx(path, x)[:, 0]
     assert np.abs(mine - theirs).max() <= LARGEST_DEVIATION * result.scale

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping
 
 from tinyformer.engine.packing import Constant, Implementation
-from tinyformer.engine.packing.rows import TILE_PIXELS
+from tinyformer.engine.packing.rows import TILE_PIXELS, tiled
 from tinyformer.engine.packing.sparse import stream_words
 from tinyformer.engine.packing.tiling import Tiling
 from tinyformer.engine.sparse_sizes import stream_passes
@@ -59,7 +59,7 @@ def features(
                 "lines": channels * y[1],
             }
         case ir.BatchMatMul():
-            rows, right = op.batch * _tiled(op.m), op.batch * op.k * op.n
+            rows, right = op.batch * tiled(op.m), op.batch * op.k * op.n
             return {
                 "call": 1,
                 "columns": op.batch * op.n,
@@ -68,7 +68,7 @@ def features(
                 "rows": rows,
                 "left": rows * op.k,
                 "outputs": rows * op.n,
-                "products": rows * op.n * _tiled(op.k),
+                "products": rows * op.n * tiled(op.k),
             }
         case ir.AveragePool2D() | ir.MaxPool2D():
             cells = op.kernel[0] * op.kernel[1]
@@ -93,11 +93,6 @@ def _gathering(tiles: Tiling) -> Features:
     if tiles.band_rows:
         return {"visits": visits, "band_cells": cells, "gathered": widened}
     return {"visits": visits, "taps": cells if tiles.kernel != (1, 1) else 0, "gathered": widened}
-
-
-def _tiled(count: int) -> int:
-    """``count`` rounded up to whole tiles."""
-    return -(-count // TILE_PIXELS) * TILE_PIXELS
 
 
 def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Implementation) -> Features:

@@ -37,7 +37,7 @@ def sparse_sizes(op: Conv2D, y: Tensor, block: tuple[int, int], kept_blocks: int
     row_pairs = block_rows * (rows // 2)
     stored = kept_blocks * rows * columns
     tiles = sparse_tiling(op, y, block, stored)
-    fixed = 4 * tiles.words + tiles.patch_bytes
+    fixed = tiles.scratch_bytes
     wanted = stream_words(row_pairs, kept_blocks * (rows // 2) * (columns // 2))
     words = min((limit - fixed) // 4, wanted)
     if stored > WORTHWHILE * outputs * inputs or words <= SPARE_WORDS or not widens_in_order(op):

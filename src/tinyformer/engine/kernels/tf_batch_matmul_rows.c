@@ -102,11 +102,8 @@ static uint32_t widen_across(const columns *c) {
 }
 
 /* Both halves of `count` words times 2^shift. */
-static void shift_halves(uint32_t *words, uint32_t count, unsigned shift) {
-  const int32_t scale = 1 << shift;
-  TF_ROLLED for (uint32_t i = 0; i < count; i++) {
-    words[i] = tf_pack((int16_t)(words[i] & 0xFFFF) * scale, (int16_t)(words[i] >> 16) * scale);
-  }
+static void shift_words(uint32_t *words, uint32_t count, unsigned shift) {
+  TF_ROLLED for (uint32_t i = 0; i < count; i++) words[i] = tf_shift_halves(words[i], shift);
 }
 
 static void widen_columns(const columns *c) {
@@ -123,7 +120,7 @@ static void widen_columns(const columns *c) {
       widen_line(x, row, done, m->depth, m->b_zero_point, record + 2, 2);
       widen_line(x + column, row, done, m->depth, m->b_zero_point, record + 3, 2);
     }
-    if (m->shift) shift_halves(record + 2, c->record - 5, m->shift);
+    if (m->shift) shift_words(record + 2, c->record - 5, m->shift);
     tail[0] = tail[1] = (uint32_t)m->multiplier;
     tail[2] = 2 * j + (pair + 1 == c->end);
   }

@@ -1,12 +1,6 @@
 #include "tf_rows.h"
 #include "tf_simd.h"
 
-/* Both halves of a packed word times 2^shift. */
-static uint32_t shift_halves(uint32_t word, unsigned shift) {
-  const int32_t scale = 1 << shift;
-  return tf_pack((int16_t)(word & 0xFFFF) * scale, (int16_t)(word >> 16) * scale);
-}
-
 /* Writes the stream records of row pairs [first, end). */
 static void widen_rows(const tf_conv_dense_params *p, uint32_t first, uint32_t end, uint32_t *stream) {
   const int8_t *weights = p->weights + (size_t)first * p->pairs * 4;
@@ -18,8 +12,8 @@ static void widen_rows(const tf_conv_dense_params *p, uint32_t first, uint32_t e
     *stream++ = (uint32_t)channel[1];
     if (p->weight_shift) {
       for (uint32_t i = 0; i < p->pairs; i++, weights += 4) {
-        *stream++ = shift_halves(tf_even(tf_load(weights)), p->weight_shift);
-        *stream++ = shift_halves(tf_odd(tf_load(weights)), p->weight_shift);
+        *stream++ = tf_shift_halves(tf_even(tf_load(weights)), p->weight_shift);
+        *stream++ = tf_shift_halves(tf_odd(tf_load(weights)), p->weight_shift);
       }
     } else {
       stream = TF(widen_words)(weights, p->pairs, stream);

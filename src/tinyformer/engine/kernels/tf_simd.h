@@ -41,6 +41,12 @@ static inline void tf_store(void *address, uint32_t word) {
 
 static inline uint32_t tf_pack(int32_t low, int32_t high) { return ((uint32_t)low & 0xFFFF) | (uint32_t)high << 16; }
 
+/* Both halves, as int16, times 2^shift; the results fit int16. */
+static inline uint32_t tf_shift_halves(uint32_t word, unsigned shift) {
+  const int32_t scale = 1 << shift;
+  return tf_pack((int16_t)(word & 0xFFFF) * scale, (int16_t)(word >> 16) * scale);
+}
+
 #if TF_ARM_DSP
 
 #define TF_BINARY(name, instruction)                                            \

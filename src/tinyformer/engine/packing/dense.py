@@ -39,7 +39,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     record = 4 * (2 * pairs + 5)
     for most_rows in (BAND_ROWS, 1):
         tiles = tiling(op, y, pairs, op.weights.size, most_rows)
-        fixed = 4 * (4 + tiles.words + 1) + tiles.patch_bytes
+        fixed = 4 * (4 + 1) + tiles.scratch_bytes  # four words after the stream, one after the tile (tf_rows.h)
         if limit >= fixed + record:
             break
     else:

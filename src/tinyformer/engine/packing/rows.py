@@ -76,6 +76,11 @@ def shift_folds(op: Conv2D | DepthwiseConv2D) -> bool:
     return shift == 0 or (shift <= LARGEST_WEIGHT_SHIFT and fits)
 
 
+def tiled(count: int) -> int:
+    """``count`` rounded up to whole tiles."""
+    return -(-count // TILE_PIXELS) * TILE_PIXELS
+
+
 def balanced_groups(items: int, most: int) -> int:
     """Size of equal groups of at most ``most`` that cover ``items``."""
     groups = -(-items // most)

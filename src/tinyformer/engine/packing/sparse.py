@@ -95,7 +95,7 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     x, y = tensors[op.inputs[0]], tensors[op.output]
     rows, columns = matrix.block
     tiles = sparse_tiling(op, y, matrix.block, matrix.weights.size)
-    fixed = 4 * tiles.words + tiles.patch_bytes
+    fixed = tiles.scratch_bytes
     first_outputs = block_row_starts(matrix.outputs, rows)[matrix.order]
     most_blocks = int(matrix.counts.max())
     if rows == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups
+from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups, tiled
 from tinyformer.ir.graph import Conv2D, Tensor
 
 BAND_WIDTHS = (3, 5)
@@ -76,10 +76,15 @@ class Tiling:
         return TILE_PIXELS * (height * width * self.channels + rest)
 
     @property
+    def scratch_bytes(self) -> int:
+        """Scratch for a tile and what goes with it."""
+        return 4 * self.words + self.patch_bytes
+
+    @property
     def pixels(self) -> int:
         """Output pixels that are computed, those twice that two tiles have in common."""
         height, width = self.image
-        return height * _tiled(width) if self.band_rows else _tiled(height * width)
+        return height * tiled(width) if self.band_rows else tiled(height * width)
 
     @property
     def cells(self) -> int:
@@ -88,7 +93,7 @@ class Tiling:
             return self.pixels * math.prod(self.kernel)
         bands = -(-self.image[0] // self.band_rows)
         rows = self.image[0] + bands * (self.kernel[0] - 1)
-        return rows * self.columns * _tiled(self.image[1]) // TILE_PIXELS
+        return rows * self.columns * tiled(self.image[1]) // TILE_PIXELS
 
 
 def whole_tiling(op: Conv2D, y: Tensor, pairs: int) -> Tiling:
@@ -115,8 +120,3 @@ def tiling(op: Conv2D, y: Tensor, pairs: int, stored_weights: int, most_rows: in
         return anywhere
     bands = replace(anywhere, band_rows=balanced_groups(y.shape[1], most_rows))
     return min(bands, anywhere, key=lambda found: found.pixels * stored_weights + _WIDENED * found.cells * channels)
-
-
-def _tiled(count: int) -> int:
-    """``count`` rounded up to whole tiles."""
-    return -(-count // TILE_PIXELS) * TILE_PIXELS
