@@ -3,6 +3,8 @@
 #include "tf_simd.h"
 
 #define WORD_CELLS 256u /* whose sums fit int16 */
+#define WORDS 4u
+#define CHANNELS (4 * WORDS) /* that are added up side by side */
 
 /* A window, the negated sum of the zero points of its cells, and the multiplier of its sums. */
 typedef struct {
@@ -10,20 +12,20 @@ typedef struct {
   int32_t bias, multiplier;
 } mean;
 
-/* Adds up `words` * 4 channels, at most 16, of at most WORD_CELLS cells. */
-TF_INLINE void add_up(const tf_pool_cells *window, const int8_t *first, uint32_t rows, uint32_t words, int32_t *sums) {
-  uint32_t even[4] = {0, 0, 0, 0}, odd[4] = {0, 0, 0, 0};
-  for (; rows; rows--, first += window->row_bytes) {
+/* Adds up CHANNELS channels of at most WORD_CELLS cells. */
+static void add_up(const tf_pool_cells *window, const int8_t *first, uint32_t rows, int32_t *sums) {
+  uint32_t even[WORDS] = {0, 0, 0, 0}, odd[WORDS] = {0, 0, 0, 0};
+  TF_ROLLED for (; rows; rows--, first += window->row_bytes) {
     const int8_t *cell = first;
-    for (uint32_t i = window->columns; i; i--, cell += window->channels) {
-      for (uint32_t w = 0; w < words; w++) {
+    TF_ROLLED for (uint32_t i = window->columns; i; i--, cell += window->channels) {
+      for (uint32_t w = 0; w < WORDS; w++) {
         const uint32_t word = tf_load(cell + 4 * w);
         even[w] = tf_even_plus(even[w], word);
         odd[w] = tf_odd_plus(odd[w], word);
       }
     }
   }
-  for (uint32_t w = 0; w < words; w++, sums += 4) {
+  for (uint32_t w = 0; w < WORDS; w++, sums += 4) {
     sums[0] = tf_mac_low_low(even[w], 1, sums[0]);
     sums[1] = tf_mac_low_low(odd[w], 1, sums[1]);
     sums[2] = tf_mac_high_low(even[w], 1, sums[2]);
@@ -31,20 +33,20 @@ TF_INLINE void add_up(const tf_pool_cells *window, const int8_t *first, uint32_t
   }
 }
 
-/* Averages of `words` * 4 channels that begin at channel c. */
-TF_INLINE void average_words(const tf_pool_params *p, const mean *m, uint32_t c, uint32_t words, int8_t *y) {
+/* Averages of CHANNELS channels that begin at channel c. */
+static void average_words(const tf_pool_params *p, const mean *m, uint32_t c, int8_t *y) {
   const uint32_t lows = (uint32_t)(p->low & 0xFF) * 0x01010101u, highs = (uint32_t)(p->high & 0xFF) * 0x01010101u;
   const uint32_t band = WORD_CELLS / m->cells.columns;
   const int8_t *first = m->cells.first + c;
-  int32_t sums[16];
-  TF_ROLLED for (uint32_t i = 0; i < 4 * words; i++) sums[i] = m->bias;
-  for (uint32_t rows = m->cells.rows; rows;) {
+  int32_t sums[CHANNELS];
+  TF_ROLLED for (uint32_t i = 0; i < CHANNELS; i++) sums[i] = m->bias;
+  TF_ROLLED for (uint32_t rows = m->cells.rows; rows;) {
     const uint32_t some = rows < band ? rows : band;
-    add_up(&m->cells, first, some, words, sums);
+    add_up(&m->cells, first, some, sums);
     first += some * m->cells.row_bytes;
     rows -= some;
   }
-  TF_ROLLED for (uint32_t w = 0; w < words; w++) {
+  TF_ROLLED for (uint32_t w = 0; w < WORDS; w++) {
     int32_t *s = sums + 4 * w;
     TF_ROLLED for (uint32_t i = 0; i < 4; i++) {
       if (p->shift) s[i] = tf_shift_saturate(s[i], p->shift);
@@ -57,7 +59,7 @@ TF_INLINE void average_words(const tf_pool_params *p, const mean *m, uint32_t c,
 static void average(const tf_pool_params *p, const mean *m, uint32_t c, int8_t *y) {
   const int8_t *first = m->cells.first + c;
   int32_t sum = m->bias;
-  for (uint32_t row = 0; row < m->cells.rows; row++, first += m->cells.row_bytes) {
+  TF_ROLLED for (uint32_t row = 0; row < m->cells.rows; row++, first += m->cells.row_bytes) {
     TF_ROLLED for (uint32_t i = 0; i < m->cells.columns; i++) sum += first[i * m->cells.channels];
   }
   y[c] = tf_requantize(sum, m->multiplier, p->shift, p->zero_point, p->low, p->high);
@@ -71,12 +73,14 @@ void TF(average_pool)(const tf_pool_params *p, const int8_t *x, int8_t *y, void 
       const tf_pool_cells cells = tf_pool_window(p, x, row, column);
       const int32_t count = (int32_t)(cells.rows * cells.columns);
       const mean m = {cells, -count * p->in_zero_point, p->multipliers[(count - 1) * p->multiplier_step]};
-      uint32_t c = 0;
-      if (cells.columns <= WORD_CELLS) {
-        for (; c + 16 <= channels; c += 16) average_words(p, &m, c, 4, y);
-        for (; c + 4 <= channels; c += 4) average_words(p, &m, c, 1, y);
+      if (cells.columns > WORD_CELLS || channels < CHANNELS) {
+        for (uint32_t c = 0; c < channels; c++) average(p, &m, c, y);
+        continue;
       }
-      for (; c < channels; c++) average(p, &m, c, y);
+      for (uint32_t c = 0; c < channels; c += CHANNELS) {
+        const uint32_t last = channels - CHANNELS; /* may overlap the ones before */
+        average_words(p, &m, c < last ? c : last, y);
+      }
     }
   }
 }
