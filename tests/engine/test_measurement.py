@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,12 @@ from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import compile_graph
 from tinyformer.engine.host import HostModel
-from tinyformer.engine.measurement import MeasuredChoice, measure_candidates
+from tinyformer.engine.measurement import IMAGES, MeasuredChoice, measure_candidates
+from tinyformer.engine.metrics import with_measurements
+from tinyformer.engine.optimization import LEVELS
 from tinyformer.engine.packing import implementations
 from tinyformer.engine.selection import scratch_limit
+from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.reference import execute
 from tinyformer.nets.spec import LayerSparsity
@@ -58,3 +62,24 @@ def test_measured_models_compute_the_same(layer: Graph, mcu: McuConfig, cache: P
     host = HostModel(model.write(tmp_path / "package"), sanitize="undefined")
     np.testing.assert_array_equal(host.run(images), execute(layer, images))
     assert len(list(cache.glob("*.json"))) == 1
+
+
+def test_the_fastest_optimization_level_is_chosen_and_remembered(layer: Graph, mcu: McuConfig, cache: Path) -> None:
+    config = EngineConfig(optimize="measured")
+    model = compile_graph(layer, mcu, config, "levels")
+    costs = [json.loads(path.read_text("utf-8")) for path in cache.glob("*.json")]
+    assert len(costs) == len(LEVELS)
+    chosen = with_measurements(model, mcu, images=IMAGES).report
+    assert chosen["optimize"] in LEVELS
+    assert chosen["measured"]["cycles"] == pytest.approx(min(cost["cycles"] for cost in costs), abs=0.1)
+    assert compile_graph(layer, mcu, config, "levels").files() == model.files()
+
+
+def test_levels_whose_code_exceeds_the_flash_are_left_out(layer: Graph, mcu: McuConfig, cache: Path) -> None:
+    compile_graph(layer, mcu, EngineConfig(optimize="measured"), "levels")
+    sizes = [json.loads(path.read_text("utf-8"))["flash_bytes"] for path in cache.glob("*.json")]
+    tight = EngineConfig(optimize="measured", flash_bytes=min(sizes))
+    report = with_measurements(compile_graph(layer, mcu, tight, "levels"), mcu).report
+    assert report["measured"]["flash_bytes"] == min(sizes) < max(sizes)
+    with pytest.raises(TinyFormerError, match=f"{min(sizes) - 1:,} bytes of flash"):
+        compile_graph(layer, mcu, EngineConfig(optimize="measured", flash_bytes=min(sizes) - 1), "levels")

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from tinyformer.config.base import Section
 
+OptimizationLevel = Literal["-O2", "-O3", "-Os"]
+"""Of the C compiler."""
+
 
 class EngineConfig(Section):
     """Choices of the compiler, and the share of the microcontroller that it may use."""
@@ -18,8 +21,8 @@ class EngineConfig(Section):
     selection: Literal["estimated", "measured"] = "estimated"
     """Kernels by cost rule, or by measuring every admissible one in the simulator (minutes; results are cached)."""
 
-    optimize: Literal["-O2", "-O3", "-Os"] = "-O2"
-    """Optimization level of the firmware."""
+    optimize: OptimizationLevel | Literal["measured"] = "-O2"
+    """Optimization level of the firmware; ``measured``: the fastest on the simulated microcontroller."""
 
     patching: bool = True
     """Whether the first stage may run patch by patch where the plain plan exceeds the SRAM."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from tinyformer.engine.emit.c_text import check_identifier, identifier
 from tinyformer.engine.layer_report import build_report
 from tinyformer.engine.measurement import MeasuredChoice
 from tinyformer.engine.normalize import separate_outputs
+from tinyformer.engine.optimization import LEVELS, fastest_level
 from tinyformer.engine.package_files import write_files
 from tinyformer.engine.planner import MemoryPlan
 from tinyformer.engine.selection import Choose, Step, flash_budget, lower_graph, sram_budget
@@ -76,10 +77,14 @@ def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str 
     """
     name = identifier(graph.name) if name is None else check_identifier(name)
     graph = separate_outputs(graph)
-    graph, steps, plan = _lower(graph, mcu, config)
-    report = build_report(graph, steps, plan, name=name, mcu=mcu, config=config)
+    first = config.model_copy(update={"optimize": LEVELS[0]}) if config.optimize == "measured" else config
+    graph, steps, plan = _lower(graph, mcu, first)
+    report = build_report(graph, steps, plan, name=name, mcu=mcu, config=first)
     _check_budgets(name, mcu, config, plan, report)
-    return CompiledModel(name, graph, tuple(steps), plan, report)
+    model = CompiledModel(name, graph, tuple(steps), plan, report)
+    if config.optimize == "measured":
+        model = replace(model, report={**report, "optimize": fastest_level(model.files(), mcu, config)})
+    return model
 
 
 def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, list[Step], MemoryPlan]:

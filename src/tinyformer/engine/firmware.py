@@ -23,12 +23,17 @@ _LINE = 32
 
 
 def build_firmware(
-    directory: Path, mcu: McuConfig, output: Path | None = None, *, arena: LinkRegion | None = None
+    directory: Path,
+    mcu: McuConfig,
+    output: Path | None = None,
+    *,
+    arena: LinkRegion | None = None,
+    optimize: str | None = None,
 ) -> Path:
     """Link the package in ``directory`` and its example program to an ELF file for ``mcu``.
 
     The file is ``output``, or lies beside the package under the model's name. ``arena`` is where the arena lies, by
-    default what :func:`arena_region` recommends.
+    default what :func:`arena_region` recommends; ``optimize`` the compiler's level, by default the package's own.
 
     Raises:
         TinyFormerError: there is no package, or it does not fit the microcontroller.
@@ -40,7 +45,7 @@ def build_firmware(
         [package.include],
         mcu,
         output or directory.with_name(f"{package.name}.elf"),
-        optimize=report["optimize"],
+        optimize=optimize or report["optimize"],
         stack_bytes=report["stack_bytes"],
         arena=arena or arena_region(mcu, report["stack_bytes"], report["arena_bytes"]),
     )

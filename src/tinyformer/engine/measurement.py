@@ -11,9 +11,10 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -30,8 +31,12 @@ from tinyformer.engine.striping import origin
 from tinyformer.ir.graph import Concat, Graph, Op, Pad, Reshape, Slice, Tensor, Transpose
 from tinyformer.mcu.cache import cache_directory
 
+_Figures = TypeVar("_Figures")
+
 _NAME = "candidates"
-_IMAGES = 2
+IMAGES = 2
+"""Random images that a firmware is timed with."""
+
 _USABLE = 0.75
 """Share of the SRAM that the tensors of one operator may take: no single memory is as large as all of it."""
 _MOVES = (Concat, Pad, Reshape, Slice, Transpose)
@@ -84,20 +89,31 @@ def measure_candidates(
     plan = plan_steps(graph, steps)
     report = build_report(graph, steps, plan, name=_NAME, mcu=mcu, config=config)
     files = render_package(graph, _NAME, steps, plan, report)
-    path = cache_directory() / "measured" / f"{_key(files, mcu, config)}.json"
-    if path.is_file():
-        return list(json.loads(path.read_text(encoding="utf-8")))
-    images = np.random.default_rng(0).integers(-128, 128, (_IMAGES, *graph.tensors[graph.input].shape), np.int8)
+    key = measurement_key(files, mcu, config, config.optimize)
+    return cached(key, lambda: _measure(graph, files, len(candidates), mcu))
+
+
+def _measure(graph: Graph, files: Mapping[str, str], candidates: int, mcu: McuConfig) -> list[float]:
+    images = np.random.default_rng(0).integers(-128, 128, (IMAGES, *graph.tensors[graph.input].shape), np.int8)
     with tempfile.TemporaryDirectory() as scratch:
         directory = write_files(files, Path(scratch) / _NAME)
         elf = build_firmware(directory, mcu)
         run = run_firmware(elf, mcu, images, directory=directory)
-    cycles = [run.layer_cycles[index] for index in range(len(candidates))]
+    return [run.layer_cycles[index] for index in range(candidates)]
+
+
+def cached(key: str, measure: Callable[[], _Figures]) -> _Figures:
+    """The figures, plain data, that are known by ``key``; measured where there are none."""
+    path = cache_directory() / "measured" / f"{key}.json"
+    if path.is_file():
+        known: _Figures = json.loads(path.read_text(encoding="utf-8"))
+        return known
+    figures = measure()
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as partial:
-        json.dump(cycles, partial)
+        json.dump(figures, partial)
     Path(partial.name).replace(path)
-    return cycles
+    return figures
 
 
 def _side_by_side(
@@ -128,9 +144,9 @@ def _side_by_side(
     return graph, steps
 
 
-def _key(files: Mapping[str, str], mcu: McuConfig, config: EngineConfig) -> str:
+def measurement_key(files: Mapping[str, str], mcu: McuConfig, config: EngineConfig, optimize: str) -> str:
     """Hash of all that cycles depend on: the sources, the microcontroller, the optimization level."""
-    digest = hashlib.sha256(f"{mcu.model_dump_json()}\n{config.optimize}\n{config.stack_bytes}\n".encode())
+    digest = hashlib.sha256(f"{mcu.model_dump_json()}\n{optimize}\n{config.stack_bytes}\n".encode())
     for path, text in files.items():
         if path.startswith(("src/", "include/", "example/")):
             digest.update(f"{path}\n{text}\n".encode())
