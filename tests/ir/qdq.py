@@ -112,6 +112,16 @@ class QdqModel:
         return run_onnx(self.model(output), images)
 
 
+def small_model() -> onnx.ModelProto:
+    """A convolution and what a transformer consists of."""
+    m = QdqModel((1, 3, 6, 6))
+    y = m.operator("Relu", [m.operator("Conv", [m.input, m.weight((4, 3, 3, 3)), m.random((4,))])])
+    y = m.node("Transpose", [m.node("Reshape", [y, m.constant(np.array([0, 4, 16]))])], perm=[0, 2, 1])
+    y = m.operator("LayerNormalization", [y, m.random((4,)), m.random((4,))])
+    y = m.operator("Softmax", [m.operator("MatMul", [y, m.weight((4, 5), 1)])])
+    return m.model(m.operator("Concat", [y, m.operator("Sigmoid", [y])], axis=2))
+
+
 def run_onnx(model: onnx.ModelProto | Path, images: NDArray[np.float32]) -> Array:
     """The first output for every image (N, ...), computed in float between every Q and DQ."""
     options = onnxruntime.SessionOptions()

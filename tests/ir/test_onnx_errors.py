@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import helper
 
-from tests.ir.qdq import QdqModel
+from tests.damaged_files import damaged
+from tests.ir.qdq import QdqModel, small_model
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.onnx_import import import_onnx
 
@@ -183,13 +184,19 @@ def test_files(tmp_path: Path) -> None:
             import_onnx(path)
 
 
-def small_model() -> onnx.ModelProto:
-    m = QdqModel((1, 3, 6, 6))
-    y = m.operator("Relu", [m.operator("Conv", [m.input, m.weight((4, 3, 3, 3)), m.random((4,))])])
-    y = m.node("Transpose", [m.node("Reshape", [y, m.constant(np.array([0, 4, 16]))])], perm=[0, 2, 1])
-    y = m.operator("LayerNormalization", [y, m.random((4,)), m.random((4,))])
-    y = m.operator("Softmax", [m.operator("MatMul", [y, m.weight((4, 5), 1)])])
-    return m.model(m.operator("Concat", [y, m.operator("Sigmoid", [y])], axis=2))
+@pytest.mark.parametrize("place", ["node", "tensor"])
+def test_names_that_are_no_text(place: str, tmp_path: Path) -> None:
+    model = small_model()
+    node = next(node for node in model.graph.node if node.op_type == "Conv")
+    if place == "node":
+        node.name = "first_convolution"
+    else:
+        node.output[0] = "first_convolution"
+        next(n for n in model.graph.node if n.op_type == "Relu").input[0] = "first_convolution"
+    path = tmp_path / "damaged.onnx"
+    path.write_bytes(model.SerializeToString().replace(b"first_convolution", b"first_convolutio\xff"))
+    with pytest.raises(TinyFormerError, match=r"damaged\.onnx.*first_convolutio"):
+        import_onnx(path)
 
 
 def test_damaged_files_never_crash(tmp_path: Path) -> None:
@@ -198,13 +205,8 @@ def test_damaged_files_never_crash(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     path = tmp_path / "damaged.onnx"
     refused = 0
-    for i in range(150):
-        data = bytearray(content)
-        if i % 3 == 0:
-            del data[int(rng.integers(len(data))) :]
-        for position in rng.integers(0, len(data) or 1, int(rng.integers(1, 6))) if data else []:
-            data[position] = int(rng.integers(256))
-        path.write_bytes(bytes(data))
+    for _ in range(150):
+        path.write_bytes(damaged(content, rng))
         try:
             import_onnx(path)
         except TinyFormerError as error:

@@ -11,32 +11,17 @@ import pytest
 
 pytest.importorskip("ai_edge_litert")
 
-from tests.ir.tflite_models import TfliteModel, compare
+from tests.damaged_files import damaged
+from tests.ir.tflite_models import RELU, RELU6, RELU_N1_TO_1, SAME, VALID, TfliteModel, compare, conv, small_tflite
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
 from tinyformer.ir.load import load_model
 from tinyformer.ir.tflite_import import import_tflite
 
-SAME, VALID = 0, 1
-RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
-
 
 def kinds(graph: ir.Graph) -> list[str]:
     """Operator types in order, without Reshapes."""
     return [type(op).__name__ for op in graph.ops if not isinstance(op, ir.Reshape)]
-
-
-def conv(
-    m: TfliteModel, x: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = SAME, **fields: Any
-) -> int:
-    """CONV_2D with per-channel weights."""
-    _, h, w, inputs = m.tensors[x].shape
-    shape = [-(-size // stride) if padding == SAME else (size - kernel) // stride + 1 for size in (h, w)]
-    weights, bias = m.weights((outputs, kernel, kernel, inputs), 0, x)
-    return m.operator(
-        "CONV_2D", [x, weights, bias], (1, *shape, outputs), options="Conv2DOptions", padding=padding, strideH=stride,
-        strideW=stride, **fields,
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("padding", [SAME, VALID])
@@ -220,19 +205,12 @@ def test_models_that_cannot_be_compiled(build: Callable[[], bytes], parts: list[
 
 
 def test_damaged_files_never_crash() -> None:
-    m = TfliteModel((1, 8, 8, 3))
-    y = conv(m, conv(m, m.input, 4), 4)
-    content = m.content(m.operator("CONCATENATION", [y, y], (1, 8, 8, 8), options="ConcatenationOptions", axis=3))
+    content = small_tflite()
     rng = np.random.default_rng(0)
     refused = 0
-    for i in range(200):
-        data = bytearray(content)
-        if i % 4 == 0:
-            del data[int(rng.integers(len(data))) :]
-        for position in rng.integers(0, len(data) or 1, int(rng.integers(1, 8))) if data else []:
-            data[position] = int(rng.integers(256))
+    for _ in range(200):
         try:
-            import_tflite(bytes(data))
+            import_tflite(damaged(content, rng))
         except TinyFormerError as error:
             refused += 1
             assert str(error)

@@ -26,6 +26,9 @@ _TYPES = {
 _VERSIONS = {"FULLY_CONNECTED": 5, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "HARD_SWISH": 1, "ELU": 1, "RESHAPE": 1}
 """The first versions of operators with INT8 kernels; 2 where nothing is said."""
 
+SAME, VALID = 0, 1
+RELU, RELU_N1_TO_1, RELU6 = 1, 2, 3
+
 
 class TfliteModel:
     """A model under construction; tensors are indices."""
@@ -129,6 +132,26 @@ class TfliteModel:
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def conv(
+    m: TfliteModel, x: int, outputs: int, kernel: int = 3, stride: int = 1, padding: int = SAME, **fields: Any
+) -> int:
+    """CONV_2D with per-channel weights."""
+    _, h, w, inputs = m.tensors[x].shape
+    shape = [-(-size // stride) if padding == SAME else (size - kernel) // stride + 1 for size in (h, w)]
+    weights, bias = m.weights((outputs, kernel, kernel, inputs), 0, x)
+    return m.operator(
+        "CONV_2D", [x, weights, bias], (1, *shape, outputs), options="Conv2DOptions", padding=padding, strideH=stride,
+        strideW=stride, **fields,
+    )  # fmt: skip
+
+
+def small_tflite() -> bytes:
+    """Two convolutions and a concatenation."""
+    m = TfliteModel((1, 8, 8, 3))
+    y = conv(m, conv(m, m.input, 4), 4)
+    return m.content(m.operator("CONCATENATION", [y, y], (1, 8, 8, 8), options="ConcatenationOptions", axis=3))
 
 
 def run_tflite(content: bytes, images: Array) -> Array:

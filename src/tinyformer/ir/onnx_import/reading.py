@@ -52,6 +52,7 @@ def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxG
     """Load, check and simplify a model. Raises :class:`TinyFormerError` for files that are missing, damaged or
     dynamic."""
     model, label = _load(source)
+    _check_names(model.graph, label)
     try:
         for output in model.graph.output:  # the checker insists on a shape that inference finds anyway
             output.type.tensor_type.shape.SetInParent()
@@ -87,6 +88,14 @@ def _load(source: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
     if not model.graph.node:
         raise TinyFormerError(f"{path} is not an ONNX model or holds no operators: export it again")
     return model, str(path)
+
+
+def _check_names(graph: onnx.GraphProto, label: str) -> None:
+    """Refuse names that are no UTF-8: the protobuf library hands them over as bytes."""
+    for node in graph.node:
+        for name in (node.name, node.op_type, node.domain, *node.input, *node.output):
+            if not isinstance(name, str):
+                raise TinyFormerError(f"{label} is damaged, the name {name!r} is no text: export it again")
 
 
 def _set_unknown_operators_apart(model: onnx.ModelProto) -> None:
