@@ -5,6 +5,8 @@
 Weights in flash, activations in SRAM, scratch in DTCM, all preparation included; every output is compared with the
 reference executor. References: CMSIS-NN's cycles per multiply-accumulate in the same cycle model (kernels), the best
 published inferences per second on the chip (MLPerf Tiny models), CMSIS-NN's figures summed over the layers (networks).
+The rows ``quickstart`` and ``quickstart/dense`` are the model that ``make repro`` has left in outputs/, if there is
+one, and the same without sparse encodings.
 The cases ``fixture/NAME`` compare whole models with onnxruntime and, to the bit, C on the host and in the simulator.
 """
 
@@ -19,7 +21,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from rich.console import Console
@@ -45,6 +47,7 @@ from tinyformer.nets.spec import LayerSparsity, weighted_layers
 
 IMAGES = 3
 RATIOS = (0.2, 0.5, 0.7, 0.8, 0.9)
+QUICKSTART = Path("outputs/model.onnx")
 FIXTURE_INPUTS = 1000
 FIXTURE_INPUTS_MCU = 20
 
@@ -58,6 +61,8 @@ class Case:
     reference_cycles: float | None
     activations: str = "sram"
     """``sram``, or ``any``: wherever the ordinary build puts the arena."""
+
+    encoding: Literal["auto", "dense"] = "auto"
 
 
 def _sparsity(ratio: float) -> LayerSparsity:
@@ -127,6 +132,10 @@ def model_cases() -> Iterator[Case]:
     for ratio in (0.0, 0.8):
         name = "cifar20m/" + (f"s{ratio:.0%}".rstrip("%") if ratio else "dense")
         yield Case(name, lambda r=ratio: _cifar(r), cmsis_cycles(_cifar(ratio)), "any")
+    if QUICKSTART.is_file():
+        reference = cmsis_cycles(import_onnx(QUICKSTART))
+        yield Case("quickstart", lambda: import_onnx(QUICKSTART), reference, "any")
+        yield Case("quickstart/dense", lambda: import_onnx(QUICKSTART), reference, "any", "dense")
 
 
 def cmsis_cycles(graph: ir.Graph) -> float:
@@ -157,9 +166,9 @@ def cmsis_cycles(graph: ir.Graph) -> float:
 
 def run_case(case: Case) -> tuple[ModelMetrics, CompiledModel]:
     """Compile, check every output against the reference, and measure."""
-    mcu, config = load_mcu("stm32f746"), EngineConfig()
+    mcu = load_mcu("stm32f746")
     graph = case.graph()
-    model = compile_graph(graph, mcu, config, "bench")
+    model = compile_graph(graph, mcu, EngineConfig(encoding=case.encoding), "bench")
     images = np.random.default_rng(0).integers(-128, 128, (IMAGES, *graph.tensors[graph.input].shape), np.int8)
     with tempfile.TemporaryDirectory() as scratch:
         directory = model.write(Path(scratch) / "bench")

@@ -68,6 +68,7 @@ def compile_host_executable(
     """Compile C sources to an executable of the host.
 
     Args:
+        sources: C files, or object files of `compile_host_objects`.
         sanitize: comma-separated of ``address`` and ``undefined``. AddressSanitizer's run-time library is not in the
             ``ziglang`` wheel, so ``address`` takes the system's clang or gcc (see `address_sanitizer_compiler`).
 
@@ -76,15 +77,43 @@ def compile_host_executable(
     Raises:
         TinyFormerError: the compiler is missing or rejects the sources.
     """
-    compiler = [*_zig(), "cc"]
-    flags = ["-std=c99", *_WARNINGS, optimize, *_sanitizer_flags(sanitize)]
-    if "address" in sanitize:
-        system = address_sanitizer_compiler()
-        if system is None:
-            raise TinyFormerError("AddressSanitizer needs clang or gcc on the PATH: install one, or drop 'address'.")
-        compiler = [system]
-        flags = ["-std=c99", *_WARNINGS, optimize, "-g", f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"]
+    compiler, flags = _host_compiler(sanitize, optimize)
     return _build(compiler, flags, sources, include_dirs, defines=defines, output=output)
+
+
+def compile_host_objects(
+    sources: Sequence[Path], sanitize: str = "", *, defines: Sequence[str] = (), optimize: str = "-O2"
+) -> dict[str, Path]:
+    """Compile each C source to an object file of its own in the cache, for programs that share most of their sources.
+
+    The arguments are those of `compile_host_executable`; headers lie beside the sources. Returns the object files by
+    the name of the source.
+
+    Raises:
+        TinyFormerError: the compiler is missing or rejects a source.
+    """
+    compiler, flags = _host_compiler(sanitize, optimize)
+    flags += [f"-D{name}" for name in defines]
+
+    def compile_one(source: Path) -> Path:
+        command = [*compiler, *flags, f"-ffile-prefix-map={source.parent}/=", "-c", str(source)]
+        key = content_key([*_compiler_identity(compiler), *flags, "-c"], [source], ())
+        return build_once(key, ".o", lambda partial: _run([*command, "-o", str(partial)]))
+
+    return {source.name: compile_one(source) for source in sources}
+
+
+def _host_compiler(sanitize: str, optimize: str) -> tuple[list[str], list[str]]:
+    """Command and flags for programs of the host."""
+    if "address" not in sanitize:
+        return [*_zig(), "cc"], ["-std=c99", *_WARNINGS, optimize, *_sanitizer_flags(sanitize)]
+    system = address_sanitizer_compiler()
+    if system is None:
+        raise TinyFormerError("AddressSanitizer needs clang or gcc on the PATH: install one, or drop 'address'.")
+    return [system], [
+        *("-std=c99", *_WARNINGS, optimize, "-g"),
+        *(f"-fsanitize={sanitize}", "-fno-sanitize-recover=all"),
+    ]
 
 
 def address_sanitizer_compiler() -> str | None:
