@@ -10,7 +10,7 @@ from tinyformer.engine.packing.rows import TILE_PIXELS, pair_channels, row_pair_
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_linear_vector.c", "tf_multiply_vector.c", "tf_multiply_vector.S")
+SOURCES = ("tf_linear_vector.c", "tf_multiply_vector.c", "tf_multiply_vector.S", "tf_clamp_bytes.c")
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:

@@ -3,6 +3,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Before loops that are not worth the code of unrolling them further. */
+#define ROLLED _Pragma("clang loop unroll(disable)")
+
 #define ALIAS(function) __attribute__((alias(#function)))
 
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
@@ -19,13 +22,13 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
             dw[2] = c;
             dw[3] = e;
         }
-        for (; bytes >= 4u; bytes -= 4u) {
+        ROLLED for (; bytes >= 4u; bytes -= 4u) {
             *dw++ = *sw++;
         }
         d = (uint8_t *)dw;
         s = (const uint8_t *)sw;
     }
-    while (bytes-- != 0u) {
+    ROLLED while (bytes-- != 0u) {
         *d++ = *s++;
     }
     return to;
@@ -38,7 +41,7 @@ void *memmove(void *to, const void *from, size_t bytes)
     if ((uintptr_t)d - (uintptr_t)s >= bytes) {
         return memcpy(to, from, bytes);
     }
-    while (bytes-- != 0u) {
+    ROLLED while (bytes-- != 0u) {
         d[bytes] = s[bytes];
     }
     return to;
@@ -47,15 +50,15 @@ void *memmove(void *to, const void *from, size_t bytes)
 void *memset(void *to, int value, size_t bytes)
 {
     uint8_t *d = to;
-    for (; bytes != 0u && ((uintptr_t)d & 3u) != 0u; --bytes) {
+    ROLLED for (; bytes != 0u && ((uintptr_t)d & 3u) != 0u; --bytes) {
         *d++ = (uint8_t)value;
     }
     uint32_t *dw = (uint32_t *)(void *)d;
     const uint32_t word = (uint32_t)(uint8_t)value * 0x01010101u;
-    for (; bytes >= 4u; bytes -= 4u) {
+    ROLLED for (; bytes >= 4u; bytes -= 4u) {
         *dw++ = word;
     }
-    for (d = (uint8_t *)dw; bytes != 0u; --bytes) {
+    ROLLED for (d = (uint8_t *)dw; bytes != 0u; --bytes) {
         *d++ = (uint8_t)value;
     }
     return to;

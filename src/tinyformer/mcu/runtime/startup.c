@@ -23,14 +23,14 @@ extern uint32_t __bss_start[], __bss_end[], __dtcm_start[], __dtcm_end[];
 int main(void);
 void Reset_Handler(void);
 
-static void copy_words(uint32_t *to, const uint32_t *end, const uint32_t *from)
+__attribute__((noinline)) static void copy_words(uint32_t *to, const uint32_t *end, const uint32_t *from)
 {
     while (to < end) {
         *to++ = *from++;
     }
 }
 
-static void fill_words(uint32_t *to, const uint32_t *end, uint32_t value)
+__attribute__((noinline)) static void fill_words(uint32_t *to, const uint32_t *end, uint32_t value)
 {
     while (to < end) {
         *to++ = value;
