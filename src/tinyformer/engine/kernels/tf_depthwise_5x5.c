@@ -1,8 +1,10 @@
 #include "tf_depthwise_rows.h"
 
-static void multiply(const tf_depthwise_row *row) { tf_depthwise_tiles(5, 1, row); }
+#if !TF_ARM_DSP
+void TF(depthwise_row_5x5_stride_1)(const tf_depthwise_row *row) { tf_depthwise_square(5, 1, row); }
 
-static void multiply_stride_2(const tf_depthwise_row *row) { tf_depthwise_tiles(5, 2, row); }
+void TF(depthwise_row_5x5_stride_2)(const tf_depthwise_row *row) { tf_depthwise_square(5, 2, row); }
+#endif
 
 static void widen(const tf_depthwise_rows_params *p, uint32_t first, uint32_t count, uint32_t *out) {
   tf_widen_filters(5, p, first, count, out);
@@ -10,7 +12,7 @@ static void widen(const tf_depthwise_rows_params *p, uint32_t first, uint32_t co
 
 void TF(depthwise_5x5)(const tf_depthwise_rows_params *p, const int8_t *x, int8_t *y, void *scratch) {
   const tf_depthwise_method method = {
-      .multiply = p->window.stride_x == 2 ? multiply_stride_2 : multiply,
+      .multiply = p->window.stride_x == 2 ? TF(depthwise_row_5x5_stride_2) : TF(depthwise_row_5x5_stride_1),
       .widen = widen,
       .filter_words = TF_FILTER_WORDS(5),
   };

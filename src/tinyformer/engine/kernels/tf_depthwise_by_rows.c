@@ -3,8 +3,8 @@
 #include "tf_rows.h"
 
 typedef struct {
-  uint32_t *planes;     /* channel after channel */
   uint32_t *filters;    /* channel after channel */
+  uint32_t *planes;     /* channel after channel */
   int8_t *outside;      /* one cell's channels of padding */
   int8_t *narrow;       /* four outputs' channels, where a row of outputs is shorter */
   uint32_t line_words;  /* from one line of a plane to the next */
@@ -96,13 +96,13 @@ void TF(depthwise_by_rows)(const tf_depthwise_rows_params *p, const int8_t *x, i
   const tf_window *w = &p->window;
   const uint32_t channels = w->out_channels, stride = w->stride_y, group = p->group_channels;
   const uint32_t outputs = w->out_width < 4 ? 4 : w->out_width;
-  workspace s = {.planes = (uint32_t *)scratch,
+  workspace s = {.filters = (uint32_t *)scratch,
                  .line_words = (outputs - 1) * stride + w->kernel_width,
                  .step = stride == 2 || method->multiply_odd ? 2 : 1};
   s.extra_lines = (w->kernel_height - 1u) / 2 * (2 / s.step);
   s.plane_words = needed_lines(&s, stride, p->band_rows) * s.line_words;
-  s.filters = s.planes + group * s.plane_words;
-  s.outside = (int8_t *)(s.filters + group * method->filter_words);
+  s.planes = s.filters + group * method->filter_words;
+  s.outside = (int8_t *)(s.planes + group * s.plane_words);
   s.narrow = s.outside + group;
   memset(s.outside, w->pad_value, group);
   fill_sides(p, &s, group * (s.plane_words / s.line_words));

@@ -12,7 +12,8 @@
 #include "tf_requantize.h"
 #include "tf_simd.h"
 
-/* One row of outputs of `count` channels. The assembly knows the offsets of the members. */
+/* One row of outputs of `count` channels. The assembly knows the offsets of the members; it reads words behind the last
+ * filter, and ignores them. */
 typedef struct {
   const uint32_t *plane;  /* upper left word of the first channel's first window */
   const uint32_t *filter; /* of the first channel */
@@ -28,9 +29,12 @@ typedef struct {
 typedef void tf_depthwise_row_function(const tf_depthwise_row *row);
 
 /* 3 x 3: even and odd rows of horizontal stride 1, and stride 2 (tf_depthwise_3x3.c). Results are clamped to int8 only. */
-void TF(depthwise_row_3x3_even)(const tf_depthwise_row *row);
-void TF(depthwise_row_3x3_odd)(const tf_depthwise_row *row);
-void TF(depthwise_row_3x3_stride_2)(const tf_depthwise_row *row);
+tf_depthwise_row_function TF(depthwise_row_3x3_even), TF(depthwise_row_3x3_odd), TF(depthwise_row_3x3_stride_2);
+
+/* Larger filters: a channel's record in `filter` is its bias, the words of each pair of filter rows, its multiplier. */
+#define TF_FILTER_WORDS(size) (2 + ((size) + 1) / 2 * (size))
+tf_depthwise_row_function TF(depthwise_row_5x5_stride_1), TF(depthwise_row_5x5_stride_2);
+tf_depthwise_row_function TF(depthwise_row_7x7_stride_1), TF(depthwise_row_7x7_stride_2);
 
 /* How a size of filter is run. */
 typedef struct {
@@ -66,86 +70,47 @@ static inline void tf_store_pairs(uint32_t *out, uint32_t plane_words, uint32_t 
   out[3 * plane_words] = tf_odd(second);
 }
 
-/* Filters for tf_depthwise_tiles: per channel bias, multiplier, then the words of each pair of filter rows. */
-#define TF_FILTER_WORDS(size) (2 + ((size) + 1) / 2 * (size))
+/* The records of larger filters. */
 static inline void tf_widen_filters(uint32_t size, const tf_depthwise_rows_params *p, uint32_t first, uint32_t count,
                                     uint32_t *out) {
   const uint32_t taps = TF_FILTER_WORDS(size) - 2;
   const int8_t *weights = p->weights + (size_t)first * taps * 2;
-  const int32_t *channel = p->channels + (size_t)first * 2, scale = 1 << p->weight_shift;
-  for (; count; count--) {
-    *out++ = (uint32_t)*channel++;
-    *out++ = (uint32_t)*channel++;
-    for (uint32_t i = 0; i < taps; i++, weights += 2) *out++ = tf_pack(weights[0] * scale, weights[1] * scale);
-  }
-}
-
-/* The word of column `i` of four windows, times the weight that it meets in the window of `output`. */
-TF_INLINE void tf_depthwise_tap(int size, int stride, int i, int output, uint32_t word, const uint32_t *weights,
-                                int32_t acc[4]) {
-  const int tap = i - output * stride;
-  if (tap >= 0 && tap < size) acc[output] = tf_dot(word, weights[tap], acc[output]);
-}
-
-/* The word of column `i`, times all weights that it meets. Unrolled by hand: compilers that optimize for size do not. */
-TF_INLINE void tf_depthwise_column(int size, int stride, int i, const uint32_t *line, const uint32_t *weights,
-                                   int32_t acc[4]) {
-  if (i >= 3 * stride + size) return;
-  const uint32_t word = line[i];
-  tf_depthwise_tap(size, stride, i, 0, word, weights, acc);
-  tf_depthwise_tap(size, stride, i, 1, word, weights, acc);
-  tf_depthwise_tap(size, stride, i, 2, word, weights, acc);
-  tf_depthwise_tap(size, stride, i, 3, word, weights, acc);
-}
-
-/* One pair of filter rows. */
-TF_INLINE void tf_depthwise_pair(int size, int stride, int pair, const uint32_t *line, const uint32_t *weights,
-                                 int32_t acc[4]) {
-  if (2 * pair >= size) return;
-  weights += pair * size;
-  tf_depthwise_column(size, stride, 0, line, weights, acc);
-  tf_depthwise_column(size, stride, 1, line, weights, acc);
-  tf_depthwise_column(size, stride, 2, line, weights, acc);
-  tf_depthwise_column(size, stride, 3, line, weights, acc);
-  tf_depthwise_column(size, stride, 4, line, weights, acc);
-  tf_depthwise_column(size, stride, 5, line, weights, acc);
-  tf_depthwise_column(size, stride, 6, line, weights, acc);
-  tf_depthwise_column(size, stride, 7, line, weights, acc);
-  tf_depthwise_column(size, stride, 8, line, weights, acc);
-  tf_depthwise_column(size, stride, 9, line, weights, acc);
-  tf_depthwise_column(size, stride, 10, line, weights, acc);
-  tf_depthwise_column(size, stride, 11, line, weights, acc);
-  tf_depthwise_column(size, stride, 12, line, weights, acc);
-}
-
-/* Writes one output; returns where its right neighbour lies. */
-TF_INLINE int8_t *tf_depthwise_store(int32_t acc, int32_t multiplier, const tf_depthwise_row *row, int8_t *y) {
-  *y = (int8_t)tf_clamp(tf_scale(acc, multiplier, row->zero_point), -128, 127);
-  return y + row->stride;
-}
-
-/* `size` and `stride` are constants wherever this is inlined. */
-TF_INLINE void tf_depthwise_tiles(int size, int stride, const tf_depthwise_row *row) {
-  const uint32_t *plane = row->plane, *filter = row->filter, pair_words = (uint32_t)row->pair_bytes / 4;
-  int8_t *first = row->y;
-  for (uint32_t count = row->count; count; count--, first++) {
-    const uint32_t *line = plane, *weights = filter + 2;
-    int8_t *y = first;
-    for (uint32_t tile = row->tiles; tile; tile--, line += 4 * stride) {
-      const int32_t bias = (int32_t)filter[0], multiplier = (int32_t)filter[1];
-      int32_t acc[4] = {bias, bias, bias, bias};
-      tf_depthwise_pair(size, stride, 0, line, weights, acc);
-      tf_depthwise_pair(size, stride, 1, line + pair_words, weights, acc);
-      tf_depthwise_pair(size, stride, 2, line + 2 * pair_words, weights, acc);
-      tf_depthwise_pair(size, stride, 3, line + 3 * pair_words, weights, acc);
-      y = tf_depthwise_store(acc[0], multiplier, row, y);
-      y = tf_depthwise_store(acc[1], multiplier, row, y);
-      y = tf_depthwise_store(acc[2], multiplier, row, y);
-      y = tf_depthwise_store(acc[3], multiplier, row, y);
+  const int32_t *channel = p->channels + (size_t)first * 2;
+  for (; count; count--, channel += 2) {
+    *out++ = (uint32_t)channel[0];
+    uint32_t *const words = out;
+    for (uint32_t i = 0; i + 2 <= taps; i += 2, weights += 4) {
+      const uint32_t word = tf_load(weights), upper = tf_even(word), lower = tf_odd(word);
+      *out++ = tf_low_halves(upper, lower);
+      *out++ = tf_high_halves(upper, lower);
     }
-    plane += row->plane_bytes / 4;
-    filter += TF_FILTER_WORDS(size);
+    if (taps % 2) {
+      *out++ = tf_pack(weights[0], weights[1]);
+      weights += 2;
+    }
+    TF_ROLLED for (uint32_t i = 0; p->weight_shift && i < taps; i++) words[i] = tf_shift_halves(words[i], p->weight_shift);
+    *out++ = (uint32_t)channel[1];
   }
 }
+
+#if !TF_ARM_DSP
+/* A row of outputs of larger filters. */
+static inline void tf_depthwise_square(uint32_t size, uint32_t stride, const tf_depthwise_row *row) {
+  for (uint32_t channel = 0; channel < row->count; channel++) {
+    const uint32_t *filter = row->filter + channel * TF_FILTER_WORDS(size);
+    const uint8_t *plane = (const uint8_t *)row->plane + channel * row->plane_bytes;
+    int8_t *y = row->y + channel;
+    for (uint32_t output = 0; output < 4 * row->tiles; output++, y += row->stride) {
+      const uint8_t *line = plane + 4 * output * stride;
+      const uint32_t *words = filter + 1;
+      int32_t acc = (int32_t)filter[0];
+      for (uint32_t pair = 0; pair < (size + 1) / 2; pair++, line += row->pair_bytes, words += size) {
+        for (uint32_t column = 0; column < size; column++) acc = tf_dot(tf_load(line + 4 * column), words[column], acc);
+      }
+      *y = (int8_t)tf_saturate(tf_scale(acc, (int32_t)*words, row->zero_point));
+    }
+  }
+}
+#endif
 
 #endif

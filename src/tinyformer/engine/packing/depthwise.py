@@ -14,8 +14,8 @@ from tinyformer.ir.graph import Op, Tensor
 
 SIZES = {
     3: ("tf_depthwise_3x3.c", "tf_depthwise_row_3x3.S"),
-    5: ("tf_depthwise_5x5.c",),
-    7: ("tf_depthwise_7x7.c",),
+    5: ("tf_depthwise_5x5.c", "tf_depthwise_row_5x5.S"),
+    7: ("tf_depthwise_7x7.c", "tf_depthwise_row_7x7.S"),
 }
 """Sources of each size of filter, beside the common ones."""
 
