@@ -93,7 +93,7 @@ def test_sparse_sizes_are_those_of_packing(outputs, inputs, kernel, block, ratio
         return  # another shape happens to fit these few blocks as well
     assert choice.scratch_bytes == sizes.scratch_bytes
     assert choice.constant_bytes == pytest.approx(sizes.constant_bytes, rel=0.03, abs=12)
-    expected = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows)
+    expected = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows, kept)
     assert measured_features(op, graph.tensors, choice) == expected
 
 

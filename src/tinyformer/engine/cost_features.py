@@ -18,22 +18,29 @@ from tinyformer.ir import graph as ir
 Features = dict[str, float]
 
 
-def kernel_key(op: ir.Op, kernel: str, encoding: str) -> str:
-    """What is measured separately: a kernel with its encoding, such as ``Conv2D conv_sparse sparse 2x2``.
+def kernel_key(op: ir.Op, kernel: str) -> str:
+    """What is measured separately: a kernel of an operator, such as ``Conv2D conv_sparse``.
 
-    The operator comes first; linear layers are convolutions to all kernels.
+    Linear layers are convolutions to all kernels. Block shapes are not told apart: whatever is stored, the kernel
+    multiplies 2 x 2 blocks.
     """
     operator = "Conv2D" if isinstance(op, ir.Linear) else type(op).__name__
-    return f"{operator} {kernel} {encoding}".strip()
+    return f"{operator} {kernel}"
 
 
 def features(
-    op: ir.Op, tensors: Mapping[str, ir.Tensor], stored_weights: int = 0, passes: int = 1, band_rows: int = 0
+    op: ir.Op,
+    tensors: Mapping[str, ir.Tensor],
+    stored_weights: int = 0,
+    passes: int = 1,
+    band_rows: int = 0,
+    blocks: int = 0,
 ) -> Features:
     """Counts of ``op`` by name.
 
-    For convolutions and linear layers, ``stored_weights`` are those that the encoding keeps, ``passes`` how often the
-    kernel goes through its input, and ``band_rows`` is that of its :class:`~.packing.tiling.Tiling`.
+    For convolutions and linear layers, ``stored_weights`` are those that the encoding keeps, in so many ``blocks`` if
+    it is sparse, ``passes`` how often the kernel goes through its input, and ``band_rows`` is that of its
+    :class:`~.packing.tiling.Tiling`.
     """
     x, y = tensors[op.inputs[0]].shape, tensors[op.output].shape
     outputs = math.prod(y)
@@ -45,6 +52,7 @@ def features(
                 "rows": len(op.weights),
                 "outputs": tiles.pixels * len(op.weights),
                 "weights": stored_weights,
+                "blocks": blocks,
                 "products": tiles.pixels * stored_weights,
                 **{name: count * passes for name, count in _gathering(tiles).items()},
             }
@@ -55,7 +63,7 @@ def features(
                 "channels": channels,
                 "inputs": math.prod(x),
                 "outputs": outputs,
-                "products": outputs * height * width,
+                "products": channels * y[1] * tiled(y[2]) * height * width,
                 "lines": channels * y[1],
             }
         case ir.BatchMatMul():
@@ -106,11 +114,12 @@ def measured_features(op: ir.Op, tensors: Mapping[str, ir.Tensor], choice: Imple
         assert isinstance(value, int)
         return value
 
-    stored, passes = op.weights.size, -(-field("row_pairs") // field("group_rows"))
+    stored, blocks, passes = op.weights.size, 0, -(-field("row_pairs") // field("group_rows"))
     if choice.encoding.startswith("sparse"):
         weights = fields["weights"]
         assert isinstance(weights, Constant)
         stored = weights.values.size
+        blocks = stored // math.prod(map(int, choice.encoding.removeprefix("sparse ").split("x")))
         wanted = stream_words(field("block_rows") * field("block_row_pairs"), stored // 4)
         passes = stream_passes(wanted, field("stream_words"))
-    return features(op, tensors, stored, passes, field("band_rows", 0))
+    return features(op, tensors, stored, passes, field("band_rows", 0), blocks)

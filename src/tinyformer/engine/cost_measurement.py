@@ -169,7 +169,7 @@ def _layer_samples(model: CompiledModel, cycles: dict[int, int], constants: dict
     executed = [step for step in model.steps if step.calls]
     return tuple(
         LayerSample(
-            kernel=kernel_key(step.op, step.implementation.kernel, step.implementation.encoding),
+            kernel=kernel_key(step.op, step.implementation.kernel),
             counts=measured_features(step.op, model.graph.tensors, step.implementation),
             cycles=cycles[number],
             parameter_bytes=constants.get(number, 0) - step.implementation.constant_bytes,

@@ -104,7 +104,7 @@ class Estimator:
         step = Step(op, choice, 0, 0.0, choice.calls).planned(graph.tensors, {})
         if choice.alias:
             return _Sketch(step, 0.0, (), 0.0)
-        kernel = kernel_key(op, choice.kernel, choice.encoding)
+        kernel = kernel_key(op, choice.kernel)
         counts = measured_features(op, graph.tensors, choice)
         return self._costed(step, kernel, choice.constant_bytes, choice.sources, counts)
 
@@ -119,8 +119,8 @@ class Estimator:
         if sizes is None or math.prod(sizes.tiles.image) < TILE_PIXELS:
             return None
         step = PlannedStep(op.name, op.inputs, op.output, sizes.scratch_bytes)
-        counts = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows)
-        kernel = kernel_key(op, sparse.KERNEL.name, f"sparse {sparsity.block[0]}x{sparsity.block[1]}")
+        counts = features(op, graph.tensors, sizes.stored_weights, sizes.passes, sizes.tiles.band_rows, kept)
+        kernel = kernel_key(op, sparse.KERNEL.name)
         return self._costed(step, kernel, sizes.constant_bytes, sparse.sources(sizes.tiles), counts)
 
     def _costed(
