@@ -12,13 +12,14 @@ from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.emit import render_package
 from tinyformer.engine.emit.c_text import check_identifier, identifier
+from tinyformer.engine.flash_fit import lower_within_flash
 from tinyformer.engine.layer_report import build_report
 from tinyformer.engine.measurement import MeasuredChoice
 from tinyformer.engine.normalize import separate_outputs
 from tinyformer.engine.optimization import LEVELS, fastest_level
 from tinyformer.engine.package_files import write_files
 from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Choose, Step, flash_budget, lower_graph, sram_budget
+from tinyformer.engine.selection import Choose, Step, flash_budget, sram_budget
 from tinyformer.engine.striping import arena_without_scratch, fit_by_stripes
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
@@ -89,7 +90,7 @@ def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str 
 
 def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, list[Step], MemoryPlan]:
     """Steps and plan of ``graph``, or of ``graph`` in stripes where the plain plan exceeds the SRAM."""
-    best = graph, *lower_graph(graph, mcu, config, _chooser(graph, mcu, config))
+    best = graph, *lower_within_flash(graph, mcu, config, _chooser(graph, mcu, config))
     budget = target = sram_budget(mcu, config) - config.stack_bytes
     for _ in range(_STRIPING_ROUNDS if config.patching else 0):
         if best[2].arena_bytes <= budget:
@@ -97,7 +98,7 @@ def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, l
         if target <= 0:
             break
         striped = fit_by_stripes(graph, target)
-        steps, plan = lower_graph(striped, mcu, config, _chooser(striped, mcu, config))
+        steps, plan = lower_within_flash(striped, mcu, config, _chooser(striped, mcu, config))
         # What the stripes do not account for is the kernels' scratch.
         target -= plan.arena_bytes - budget
         if plan.arena_bytes < best[2].arena_bytes:
