@@ -3,7 +3,7 @@
 #include "tf_rows.h"
 
 typedef struct {
-  uint32_t *filters;    /* channel after channel */
+  uint32_t *filters;    /* channel after channel; first, because the assembly reads words behind the last one */
   uint32_t *planes;     /* channel after channel */
   int8_t *outside;      /* one cell's channels of padding */
   int8_t *narrow;       /* four outputs' channels, where a row of outputs is shorter */
