@@ -15,7 +15,12 @@ from tinyformer.mcu import toolchain
 from tinyformer.mcu.cache import build_once, content_key
 from tinyformer.mcu.linker_script import sram_runs
 from tinyformer.mcu.target import load_mcu
-from tinyformer.mcu.toolchain import compile_host_executable, compile_host_library, link_firmware
+from tinyformer.mcu.toolchain import (
+    compile_host_executable,
+    compile_host_library,
+    compile_host_objects,
+    link_firmware,
+)
 
 # Argument count 1, so that no compiler knows it.
 OUT_OF_BOUNDS = "static int a[2], b[2]; int main(int n, char **v) { (void)v; a[n + 1] = 1; return b[n] & 0; }\n"
@@ -56,6 +61,18 @@ def test_sanitizers_stop_wrong_programs(program: str, sanitize: str, tmp_path: P
     checked = compile_host_executable([source], [], tmp_path / "checked", sanitize)
     assert subprocess.run([without], check=False, capture_output=True).returncode == 0
     assert subprocess.run([checked], check=False, capture_output=True).returncode != 0
+
+
+def test_objects_are_shared_by_programs_and_checked_like_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shift = write(tmp_path / "shared", "int SHIFT(int n) { return 1 << n; }\n", "shift.c")
+    main = write(tmp_path, "int shift(int); int main(int n, char **v) { (void)v; return shift(n + 31) & 0; }\n")
+    for sanitize, stopped in (("", False), ("undefined", True)):
+        objects = compile_host_objects([shift], sanitize, defines=["SHIFT=shift"])
+        assert list(objects) == ["shift.c"]
+        program = compile_host_executable([main, *objects.values()], [], tmp_path / f"program{sanitize}", sanitize)
+        assert (subprocess.run([program], check=False, capture_output=True).returncode != 0) == stopped
+    monkeypatch.setattr(toolchain, "_run", lambda command: pytest.fail(f"compiler started: {command}"))
+    assert compile_host_objects([shift], "undefined", defines=["SHIFT=shift"]) == objects
 
 
 def test_overflowing_memories_are_counted(tmp_path: Path) -> None:
