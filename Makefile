@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything runs from a virtual environment in .venv, made on first use: no root, no system compiler, no GPU.
 #   make repro [EXP=name] [ARGS="group=choice key=value"]     make test     make lint
 PYTHON ?= python3
@@ -7,7 +8,7 @@ EXP ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro test test-slow lint format bench-simulator bench-estimators bench-engine fuzz clean
+.PHONY: help setup setup-dev repro sweep test test-slow lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -15,16 +16,15 @@ help:  ## list the targets
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-# pip takes torch first: a range asked for by another package may resolve to a build with CUDA libraries.
-$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+# The lock files pin every package; without the pin, torch may resolve to a build with CUDA libraries.
+$(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -e .
 	@echo "Building the simulator (two minutes, once on a machine)"
 	@$(BIN)/python -c "from tinyformer.mcu.simulator.native import build_core; build_core()"
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[dev]"
+$(VENV)/.installed-dev: pyproject.toml requirements-dev.lock | $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e ".[dev]"
 	@touch $@
 
 setup: $(VENV)/.installed  ## make the environment for running
@@ -34,21 +34,41 @@ setup-dev: $(VENV)/.installed-dev  ## make the environment for developing
 repro: setup  ## from data to verified firmware (EXP=name ARGS="group=choice key=value")
 	@$(BIN)/tinyformer repro $(if $(EXP),--experiment $(EXP)) $(ARGS)
 
+sweep: setup  ## every combination (ARGS="mcu=stm32f746,stm32h743 sparsity=s50,s90"; docs/sweeps.md)
+	@$(BIN)/tinyformer repro -m $(if $(EXP),--experiment $(EXP)) $(ARGS)
+
 test: setup-dev  ## the fast tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 test-slow: setup-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
-lint: setup-dev  ## ruff, mypy and the import rules
+CASES ?=
+test-cases: setup-dev  ## models of kinds that are easily wrong, against their runtimes (CASES=DIR: those of a directory, too)
+	$(BIN)/python benchmarks/try_models.py $(CASES) $(ARGS)
+
+C_SOURCES = git ls-files '*.c' '*.h' '*.cpp' '*.hpp'
+
+lock:  ## pin the versions that are installed in .venv -> requirements.lock, requirements-dev.lock
+	$(BIN)/python tools/lock.py
+
+docs: setup-dev  ## the documentation as a site -> outputs/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+lint: setup-dev  ## ruff, mypy, the import rules and clang-format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(C_SOURCES) | xargs $(BIN)/clang-format --dry-run -Werror
 
 format: setup-dev  ## format the sources
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(C_SOURCES) | xargs $(BIN)/clang-format -i
+
+dependencies: setup-dev  ## list in dvc.yaml the code that each stage runs
+	$(BIN)/python -m tinyformer.pipeline.dependencies
 
 bench-simulator: setup-dev  ## speed and agreement of the simulator -> outputs/bench/simulator.json
 	$(BIN)/python benchmarks/bench_simulator.py $(ARGS)
@@ -59,9 +79,21 @@ bench-estimators: setup-dev  ## estimators against simulated firmware -> outputs
 bench-engine: setup-dev  ## kernels and models against CMSIS-NN -> outputs/bench/engine.json
 	$(BIN)/python benchmarks/bench_engine.py $(ARGS)
 
+bench-search: setup-dev  ## the searches against chance and simpler schemes -> outputs/bench/search.json
+	$(BIN)/python -m benchmarks.bench_search $(ARGS)
+
+bench-import: setup-dev  ## networks exported and quantized by torch and onnxruntime: do they compile, and to what
+	$(BIN)/python benchmarks/bench_import.py $(ARGS)
+
 N ?= 2000
 fuzz: setup-dev  ## N random graphs, bit-exact under sanitizers
 	$(BIN)/python benchmarks/fuzz.py --graphs $(N) $(ARGS)
+
+fuzz-onnx: setup-dev  ## N random models of one operator against onnxruntime
+	$(BIN)/python benchmarks/fuzz_models.py onnx --models $(N) $(ARGS)
+
+fuzz-tflite: setup-dev  ## N random models of one operator against LiteRT's reference kernels
+	$(BIN)/python benchmarks/fuzz_models.py tflite --models $(N) $(ARGS)
 
 clean:  ## remove what the pipeline made (the DVC cache stays)
 	rm -rf outputs/* data/processed .tinyformer

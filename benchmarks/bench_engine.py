@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cycles of kernels and models on the simulated STM32F746, through the ordinary compiler, against published figures.
 
     python benchmarks/bench_engine.py [PATTERN ...] [--output outputs/bench/engine.json]
@@ -34,9 +35,9 @@ from benchmarks.fixture_agreement import compare
 from benchmarks.models import FIXTURES, build
 from tinyformer.config.engine import EngineConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
-from tinyformer.engine.firmware import FirmwareRun, build_firmware, run_firmware
-from tinyformer.engine.metrics import ModelMetrics, measure
-from tinyformer.engine.synthetic import synthetic_graph
+from tinyformer.engine.costs.synthetic import synthetic_graph
+from tinyformer.engine.run.firmware import FirmwareRun, build_firmware, run_firmware
+from tinyformer.engine.run.profile import FirmwareProfile, profile_firmware
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
 from tinyformer.ir.onnx_import import import_onnx
@@ -164,7 +165,7 @@ def cmsis_cycles(graph: ir.Graph) -> float:
     return total
 
 
-def run_case(case: Case) -> tuple[ModelMetrics, CompiledModel]:
+def run_case(case: Case) -> tuple[FirmwareProfile, CompiledModel]:
     """Compile, check every output against the reference, and measure."""
     mcu = load_mcu("stm32f746")
     graph = case.graph()
@@ -174,19 +175,21 @@ def run_case(case: Case) -> tuple[ModelMetrics, CompiledModel]:
         directory = model.write(Path(scratch) / "bench")
         arena = None
         if case.activations == "sram":
-            fast = max((item.offset + item.size for item in model.plan.placements if not item.tensors), default=0)
+            plan = model.schedule.plan
+            fast = max((item.offset + item.size for item in plan.placements if not item.tensors), default=0)
             end = mcu.memories["dtcm"].end
-            arena = LinkRegion("ARENA", (end - fast) // 32 * 32, model.plan.arena_bytes)
+            arena = LinkRegion("ARENA", (end - fast) // 32 * 32, plan.arena_bytes)
         elf = build_firmware(directory, mcu, arena=arena)
         run: FirmwareRun = run_firmware(elf, mcu, images, directory=directory)
         if not np.array_equal(run.outputs[0].reshape(IMAGES, -1), execute(graph, images).reshape(IMAGES, -1)):
             raise TinyFormerError(f"{case.name}: the firmware differs from the reference.")
-        return measure(elf, mcu, run, directory=directory), model
+        return profile_firmware(elf, mcu, run, directory=directory), model
 
 
-def row_of(case: Case, metrics: ModelMetrics, model: CompiledModel) -> dict[str, Any]:
+def row_of(case: Case, metrics: FirmwareProfile, model: CompiledModel) -> dict[str, Any]:
     """The figures of one case, for the JSON file."""
-    work = {"macs": metrics.macs} if metrics.macs else {"elements": model.graph.tensors[model.graph.outputs[0]].size}
+    graph = model.schedule.graph
+    work = {"macs": metrics.macs} if metrics.macs else {"elements": graph.tensors[graph.outputs[0]].size}
     return {
         "name": case.name,
         **work,

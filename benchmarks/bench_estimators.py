@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How well the estimators predict what is compiled and simulated: random sub-networks with random block sparsity.
 
     python benchmarks/bench_estimators.py [--subnets 50] [--mcu stm32f746] [--table outputs/cost_table.json]
@@ -21,11 +22,11 @@ from rich.progress import track
 from rich.table import Table
 
 from tinyformer.config.engine import EngineConfig
-from tinyformer.engine.cost_measurement import NAME, Measurement, measure, measure_graph
-from tinyformer.engine.cost_samples import samples
-from tinyformer.engine.cost_table import CostTable
-from tinyformer.engine.estimator import Cost, Estimator
-from tinyformer.engine.synthetic import synthetic_graph
+from tinyformer.engine.costs.estimator import Cost, Estimator
+from tinyformer.engine.costs.profiling import NAME, SampleProfile, profile_graph, profile_kernels
+from tinyformer.engine.costs.samples import samples
+from tinyformer.engine.costs.synthetic import synthetic_graph
+from tinyformer.engine.costs.table import CostTable
 from tinyformer.mcu.target import load_mcu
 
 SEED = 10_000
@@ -39,7 +40,7 @@ def main() -> None:
     if arguments.table:
         table = CostTable.from_dict(json.loads(arguments.table.read_text(encoding="utf-8")))
     else:
-        table = measure(mcu, config)
+        table = profile_kernels(mcu, config)
     estimator = Estimator(mcu, config, table)
     networks = list(samples(arguments.subnets, SEED))
     begin = time.process_time()
@@ -51,7 +52,7 @@ def main() -> None:
     warm = (time.process_time() - begin) / len(networks)
     graphs = [synthetic_graph(spec, plan, SEED + i, NAME) for i, (spec, plan) in enumerate(networks)]
     with ThreadPoolExecutor(2) as executor:
-        runs = executor.map(lambda graph: measure_graph(graph, mcu, config), graphs)
+        runs = executor.map(lambda graph: profile_graph(graph, mcu, config), graphs)
         measured = list(track(runs, "Compiling and simulating", total=len(graphs), transient=True))
     figures = _figures(estimates, measured)
     _print(figures, {"estimate, new shapes (CPU time)": cold, "estimate, known shapes (CPU time)": warm})
@@ -60,7 +61,7 @@ def main() -> None:
     output.write_text(json.dumps(figures, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _figures(estimates: list[Cost], measured: list[Measurement]) -> dict[str, float]:
+def _figures(estimates: list[Cost], measured: list[SampleProfile]) -> dict[str, float]:
     flash = _errors([item.flash_bytes for item in estimates], [item.flash_bytes for item in measured])
     latency = _errors([item.cycles for item in estimates], [item.cycles for item in measured])
     exact = [a.sram_bytes == b.sram_bytes for a, b in zip(estimates, measured, strict=True)]

@@ -1,10 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """Single operators and a network with made-up constants, as ``bench_engine.py`` measures them."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from tinyformer.engine.synthetic import fill
+from tinyformer.engine.costs.synthetic import fill
 from tinyformer.ir import graph as ir
 from tinyformer.nets.spec import (
     ConvBlock,

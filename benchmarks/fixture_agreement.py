@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole fixture models: reference, C on the host and simulated firmware to the bit, and how close onnxruntime is."""
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from benchmarks.models import build, images
 from tinyformer.compression.onnx_runs import logits
 from tinyformer.config.engine import EngineConfig
 from tinyformer.engine.compiler import compile_graph
-from tinyformer.engine.firmware import build_firmware, run_firmware
-from tinyformer.engine.host import HostModel
-from tinyformer.ir.graph import Tensor
+from tinyformer.engine.run.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.host import HostModel
+from tinyformer.ir.graph import Graph
 from tinyformer.ir.onnx_import import import_onnx
 from tinyformer.ir.reference import execute
 from tinyformer.mcu.target import load_mcu
@@ -49,7 +50,7 @@ def compare(name: str, inputs: int, inputs_mcu: int, mcu_name: str = "stm32f746"
     with tempfile.TemporaryDirectory() as scratch:
         path = build(name, Path(scratch) / "model.onnx")
         graph = import_onnx(path)
-        integers = quantized(x, graph.tensors[graph.input])
+        integers = quantized(x, graph)
         expected = np.concatenate([execute(graph, part) for part in np.array_split(integers, -(-inputs // 50))])
         expected = expected.reshape(inputs, -1)
         package = compile_graph(graph, mcu, EngineConfig(), "fixture").write(Path(scratch) / "fixture")
@@ -72,7 +73,7 @@ def compare(name: str, inputs: int, inputs_mcu: int, mcu_name: str = "stm32f746"
     )
 
 
-def quantized(x: np.ndarray, source: Tensor) -> np.ndarray:
+def quantized(x: np.ndarray, graph: Graph) -> np.ndarray:
     """Real inputs (N, C, H, W) or (N, features) as int8, channels last."""
-    integers = np.clip(np.rint(x / source.scale) + source.zero_point, -128, 127).astype(np.int8)
+    integers = graph.input_rule.from_real(x)
     return integers.transpose(0, 2, 3, 1) if x.ndim == 4 else integers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random integer graphs: NumPy reference = C under AddressSanitizer and UBSan = firmware on the simulated MCU.
 
 ``make fuzz N=2000`` runs N graphs; graph number i is made from ``--seed`` + i alone, so that a failure can be repeated
@@ -28,10 +29,10 @@ from tests.random_graphs import random_graph, random_images
 
 from tinyformer.config.engine import EngineConfig
 from tinyformer.engine.compiler import compile_graph
-from tinyformer.engine.firmware import build_firmware, run_firmware
-from tinyformer.engine.outputs import input_rows, output_bytes, split_outputs
-from tinyformer.engine.package_files import open_package
-from tinyformer.engine.packing import KERNEL_DIRECTORY
+from tinyformer.engine.packing import KERNEL_FILES, KERNEL_INCLUDES
+from tinyformer.engine.run.buffers import input_rows, output_bytes, split_outputs
+from tinyformer.engine.run.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Int8Array
 from tinyformer.ir.load import load_model
@@ -96,8 +97,9 @@ def check_damaged(seed: int) -> str | None:
 @cache
 def _kernel_objects(sanitizers: str) -> dict[str, Path]:
     """The kernels, compiled once for all graphs: packages hold copies of these sources, but for the prefix."""
-    sources = sorted(KERNEL_DIRECTORY.glob("*.c"))
-    return compile_host_objects(sources, sanitizers, defines=[f"TF_PREFIX={NAME}_tf_"], optimize="-O1")
+    sources = [path for path in KERNEL_FILES.values() if path.suffix == ".c"]
+    prefix = [f"TF_PREFIX={NAME}_tf_"]
+    return compile_host_objects(sources, KERNEL_INCLUDES, sanitizers, defines=prefix, optimize="-O1")
 
 
 def _run_sanitized(directory: Path, images: Int8Array) -> list[Int8Array]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fixture models as QDQ INT8 ONNX: the MLPerf Tiny networks, MobileNetV2, and two vision transformers.
 
 Built the way a user of other tools builds them: torch modules, torch's exporter, onnxruntime's ``quantize_static``.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Model files as a bad disk or a broken download leaves them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random integer graphs with valid parameters: every operator, odd sizes, degenerate shapes, sparse weights.
 
 The structure comes from a :class:`Choices`, which either hypothesis (``tests.strategies``) or a seeded generator
@@ -7,6 +8,7 @@ The structure comes from a :class:`Choices`, which either hypothesis (``tests.st
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 import numpy as np
@@ -15,6 +17,10 @@ from numpy.typing import NDArray
 from tinyformer.ir import arithmetic
 from tinyformer.ir import graph as ir
 from tinyformer.ir.blocks import from_blocks, to_blocks
+from tinyformer.ir.lowering import lower
+from tinyformer.ir.lowering.network import Constant, Network, Node
+from tinyformer.ir.lowering.table import OPERATORS as FUNCTIONS
+from tinyformer.ir.quantization import Quantization
 from tinyformer.ir.windows import output_size, window_counts
 
 T = TypeVar("T")
@@ -303,7 +309,12 @@ class GraphBuilder:
         requantization = arithmetic.average_pool_requantization(
             before.scale, after.scale, after.zero_point, kernel[0] * kernel[1], uniform
         )
-        self.graph.ops.append(ir.AveragePool2D(y, (x,), y, kernel, stride, padding, before.zero_point, requantization))
+        right_shift = 0
+        if uniform and self.choices.integer(0, 3) == 0:  # rounded twice
+            multiplier, right_shift = int(self.rng.integers(2**29, 2**31)), self.choices.integer(1, 9)
+            requantization = ir.Requantization(np.array([multiplier], np.int32), 1, after.zero_point, -100, 110)
+        op = ir.AveragePool2D(y, (x,), y, kernel, stride, padding, before.zero_point, requantization, right_shift)
+        self.graph.ops.append(op)
         return y
 
     def concat(self, x: str) -> str:
@@ -344,6 +355,62 @@ class GraphBuilder:
         self.graph.ops.append(ir.Transpose(y, (x,), y, tuple(permutation)))
         return y
 
+    def rearrange(self, x: str) -> str:
+        """A permutation, strides, repetition or reflection, some of it along an axis, with or without filled cells."""
+        shape = self.shape(x)
+        positions = np.arange(self.tensor(x).size, dtype=np.int32).reshape(shape)
+        axis = self.choices.integer(1, len(shape) - 1)
+        size = shape[axis]
+        kind = self.choices.one_of(("any", "step", "repeat", "reflect", "fill"))
+        if kind == "any":
+            count = self.choices.integer(1, 2 * size)
+            indices = positions.take(self.rng.integers(0, size, count), axis)
+        elif kind == "step":
+            indices = positions.take(np.arange(size)[:: self.choices.one_of((-2, -1, 2))], axis)
+        elif kind == "repeat":
+            indices = np.repeat(positions, 2, axis)
+        else:
+            widths = [(0, 0), *((self.choices.integer(0, n - 1), self.choices.integer(0, n - 1)) for n in shape[1:])]
+            padded = {"reflect": {"mode": "reflect"}, "fill": {"constant_values": -1}}[kind]
+            indices = np.pad(positions, widths, **padded)
+        y = self._new("rearrange", indices.shape, like=x)
+        self.graph.ops.append(ir.Rearrange(y, (x,), y, indices.reshape(-1), int(self.rng.integers(-128, 128))))
+        return y
+
+    def extremum(self, x: str) -> str:
+        y = self._new("extremum", self.shape(x), like=x)
+        self.graph.ops.append(ir.Extremum(y, (x, self.lut(x)), y, self.choices.one_of((True, False))))
+        return y
+
+    def interpolate(self, x: str) -> str:
+        shape = self.shape(x)
+        lines = []
+        for size in shape[1:3]:
+            cells = self.choices.integer(1, 2 * size)
+            weights = self.rng.integers(0, 2**11 + 1, cells).astype(np.int16)
+            weights[:: self.choices.one_of((1, 2))] = self.choices.one_of((0, 1024, 2048))
+            lines.append(ir.Line(*(self.rng.integers(0, size, cells).astype(np.int32) for _ in range(2)), weights))
+        same = self.choices.one_of((True, False))
+        y = self._new("interpolate", (1, *(len(line.first) for line in lines), shape[3]), like=x if same else None)
+        away, before, after = self.choices.one_of((True, False)), self.tensor(x), self.tensor(y)
+        requant = None
+        if not same:
+            requant = arithmetic.requantization(before.scale / after.scale / 2**14, after.zero_point, -100, 110)
+        self.graph.ops.append(ir.Interpolate(y, (x,), y, *lines, away, before.zero_point * (not same), requant))
+        return y
+
+    def masked_softmax(self, x: str) -> str:
+        name = self.softmax(x)
+        plain = self.graph.ops[-1]
+        assert isinstance(plain, ir.Softmax)
+        *outer, columns = self.shape(x)
+        rows = self.choices.one_of((1, int(outer[-1])))
+        mask = self.rng.integers(0, 2, (rows, columns)).astype(np.uint8)
+        mask[np.arange(rows), self.rng.integers(0, columns, rows)] = 1
+        parts = (plain.exponentials, plain.sum_shift, plain.numerator, plain.zero_point)
+        self.graph.ops[-1] = ir.MaskedSoftmax(name, (x,), name, *parts, mask)
+        return name
+
     def constant_add(self, x: str) -> str:
         """A position embedding."""
         constant = self._new("constant", self.shape(x))
@@ -352,6 +419,33 @@ class GraphBuilder:
         y = self._new("add", self.shape(x))
         p = arithmetic.add_parameters(self.tensor(x), self.tensor(constant), self.tensor(y))
         self.graph.ops.append(ir.Add(y, (x, constant), y, p.multiplier_a, p.multiplier_b, p.offset, p.shift, -128, 127))
+        return y
+
+    def function(self, x: str, name: str) -> str:
+        """An element-wise operator of the table of operators, with a random constant for each channel."""
+        stored = self.shape(x)
+        logical = (1, stored[3], *stored[1:3]) if len(stored) == 4 else stored
+        slopes = self.rng.normal(0, 0.8, (stored[-1], *[1] * (2 * (len(stored) == 4))))
+        before = Quantization(self.tensor(x).scale, self.tensor(x).zero_point)
+        y = self._new(name.lower(), stored)
+        after = Quantization(self.tensor(y).scale, self.tensor(y).zero_point)
+        network = Network(
+            name="random",
+            input="x",
+            outputs=["y"],
+            nodes=[Node(name, "node", ["x", "constant"], "y")],
+            shapes={"x": logical, "constant": slopes.shape, "y": logical},
+            constants={"constant": Constant(slopes)},
+            quantization={"x": before, "y": after},
+        )
+        part = lower(network)
+        names = {part.input: x, part.outputs[0]: y}
+        names |= {other: f"{y}.{other}" for other in part.tensors if other not in names}
+        for old, tensor in part.tensors.items():
+            self.graph.tensors[names[old]] = replace(tensor, name=names[old])
+        for op in part.ops:
+            inputs = tuple(names[source] for source in op.inputs)
+            self.graph.ops.append(replace(op, name=f"{y}.{op.name}", inputs=inputs, output=names[op.output]))
         return y
 
     def tokens(self, x: str) -> str:
@@ -405,8 +499,21 @@ IMAGE_OPERATORS: tuple[Callable[[GraphBuilder, str], str], ...] = (
     GraphBuilder.max_pool,
     GraphBuilder.global_average_pool,
     GraphBuilder.excite,
+    GraphBuilder.interpolate,
 )
 """Operators that take (1, H, W, C)."""
+
+
+def _tabled(name: str) -> Callable[[GraphBuilder, str], str]:
+    def apply(builder: GraphBuilder, x: str) -> str:
+        return builder.function(x, name)
+
+    apply.__name__ = f"channel_{name.lower()}"
+    return apply
+
+
+TABLED = tuple(_tabled(name) for name, function in FUNCTIONS.items() if function.real and function.lower)
+"""Element-wise operators with kernels: whatever the table of operators has."""
 
 ANY_OPERATORS: tuple[Callable[[GraphBuilder, str], str], ...] = (
     GraphBuilder.linear,
@@ -423,6 +530,10 @@ ANY_OPERATORS: tuple[Callable[[GraphBuilder, str], str], ...] = (
     GraphBuilder.transpose,
     GraphBuilder.constant_add,
     GraphBuilder.reshape,
+    GraphBuilder.rearrange,
+    GraphBuilder.extremum,
+    GraphBuilder.masked_softmax,
+    *TABLED,
 )
 """Operators that take images and tokens."""
 

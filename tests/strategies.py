@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Hypothesis strategies for random integer graphs, for every test that runs one graph in several ways."""
 
 from __future__ import annotations

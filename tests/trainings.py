@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of trainings share: small digits, one thread, and a training that the system kills.
 
 A module with a function ``run(dataset, directory, on_metrics, **changes)`` calls :func:`die_in_the_second_epoch` when
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tinyformer.config.data import AugmentConfig, DataConfig
+from tinyformer.config.runtime import RuntimeConfig
 from tinyformer.config.trainer import TrainerConfig
 
 DATA = DataConfig(
@@ -27,7 +29,12 @@ DATA = DataConfig(
 )  # fmt: skip
 """The data set of the fixture ``dataset``: 200 training images of 8x8 pixels."""
 
-TRAINER = TrainerConfig(num_threads=1, progress_bar=False)
+TRAINER = TrainerConfig(num_threads=1)
+
+
+def runtime(checkpoint_every: int | None = None) -> RuntimeConfig:
+    """Without progress bars."""
+    return RuntimeConfig(progress_bar=False, checkpoint_every=checkpoint_every)
 
 
 def run_killed(module: str, dataset: Path, directory: Path, **changes: Any) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the images of the simulator benchmark from ``src/`` and says which differ from the committed ones.
 
 The reference cycles in ``reference.json`` belong to the committed images (by their SHA-256): another compiler version

@@ -1,44 +1,68 @@
-"""The limits on flash, SRAM and latency that both searches keep: how far a network breaks them, and what is achievable
-where none keeps them."""
+# SPDX-License-Identifier: Apache-2.0
+"""The one budget that searches, estimator, compiler and deployment keep: the section ``limits``, and where it leaves
+something open what the microcontroller has. How far a network breaks it, and what is achievable where none keeps it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Protocol
 
+from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
-from tinyformer.config.sparsenas import Limits
-from tinyformer.engine.estimator import Cost
 from tinyformer.errors import TinyFormerError
+
+
+class Cost(Protocol):
+    """What one network takes on the microcontroller."""
+
+    @property
+    def flash_bytes(self) -> int:
+        """The whole firmware."""
+
+    @property
+    def sram_bytes(self) -> int:
+        """Arena and stack."""
+
+    @property
+    def latency_ms(self) -> float:
+        """One inference."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """Limits with nothing left open but the latency, by name of the :class:`Cost` field; positive."""
+    """Limits by name of the :class:`Cost` field; positive. Those of :meth:`of` leave nothing open but the latency."""
 
     limits: dict[str, float]
 
     @staticmethod
-    def of(limits: Limits, mcu: McuConfig) -> Budget:
+    def of(limits: LimitsConfig, mcu: McuConfig) -> Budget:
         """``limits`` where given, otherwise all that ``mcu`` has.
 
         Raises :class:`TinyFormerError` for a limit beyond what the microcontroller has.
         """
-        result: dict[str, float] = {}
-        for name, available in (("flash_bytes", mcu.flash_bytes), ("sram_bytes", mcu.sram_bytes)):
-            wanted = getattr(limits, name)
-            if wanted is not None and wanted > available:
-                raise TinyFormerError(
-                    f"sparsenas.limits.{name} is {wanted}, but {mcu.name} has {available} bytes: "
-                    "lower the limit (null stands for all of it) or choose another mcu."
-                )
-            result[name] = float(available if wanted is None else wanted)
-        if limits.latency_ms is not None:
-            result["latency_ms"] = limits.latency_ms
-        return Budget(result)
+        try:
+            limits.require_within(mcu)
+        except ValueError as error:
+            raise TinyFormerError(f"limits.{error}") from None
+        result = {
+            "flash_bytes": float(limits.flash_bytes or mcu.flash_bytes),
+            "sram_bytes": float(limits.sram_bytes or mcu.sram_bytes),
+        }
+        return Budget(result | ({} if limits.latency_ms is None else {"latency_ms": limits.latency_ms}))
+
+    @property
+    def flash_bytes(self) -> int:
+        """What the firmware may take."""
+        return int(self.limits["flash_bytes"])
+
+    @property
+    def sram_bytes(self) -> int:
+        """What arena and stack may take together."""
+        return int(self.limits["sram_bytes"])
 
     def violation(self, cost: Cost) -> float:
         """Sum of the relative excesses over the limits; 0 where ``cost`` keeps them all."""
-        return sum(max(0.0, getattr(cost, name) / limit - 1.0) for name, limit in self.limits.items())
+        return sum(max(0.0, float(getattr(cost, name)) / limit - 1.0) for name, limit in self.limits.items())
 
 
 @dataclass
@@ -64,7 +88,7 @@ class Achievable:
         impossible = [name for name, limit in self.budget.limits.items() if self.smallest[name] > limit]
         if impossible:
             problems = "; ".join(
-                f"sparsenas.limits.{name} is {_figure(name, self.budget.limits[name])}, "
+                f"limits.{name} is {_figure(name, self.budget.limits[name])}, "
                 f"the smallest achievable found is {_figure(name, self.smallest[name])}"
                 for name in impossible
             )
@@ -74,7 +98,7 @@ class Achievable:
         closest = ", ".join(f"{name} {_figure(name, getattr(self.closest, name))}" for name in self.budget.limits)
         limits = ", ".join(f"{name} {_figure(name, limit)}" for name, limit in self.budget.limits.items())
         return TinyFormerError(
-            f"No sub-network found keeps all of sparsenas.limits at once ({limits}); the closest needs {closest}. "
+            f"No sub-network found keeps all of limits at once ({limits}); the closest needs {closest}. "
             f"Raise a limit, or choose {remedies}."
         )
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The one exception type that reaches users as a sentence instead of a traceback."""
 
 

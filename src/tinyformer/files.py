@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writing files so that a process killed at any moment leaves the previous one or the new one, never half of it."""
 
 from __future__ import annotations

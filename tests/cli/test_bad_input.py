@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a user hands over: one clear sentence, a non-zero exit, and nothing already made is lost."""
 
 from __future__ import annotations
@@ -6,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from click.testing import CliRunner, Result
-from onnx import TensorProto, helper
+from onnx import helper
+from tests.cli.models import quantization, save_onnx, small_model
 
 from tinyformer.cli import main
 
@@ -21,25 +22,6 @@ def _run(arguments: list[str], directory: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.chdir(directory)
     monkeypatch.setenv("COLUMNS", "1000")
     return CliRunner().invoke(main, arguments)
-
-
-def save_onnx(path: Path, nodes: list[onnx.NodeProto], initializers: list[onnx.TensorProto] = ()) -> None:  # type: ignore[assignment]
-    """A model from ``x`` (1, 4, 8, 8) to ``y``."""
-    graph = helper.make_graph(
-        nodes,
-        "bad",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 4, 8, 8))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        initializers,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), path)
-
-
-def quantization() -> list[onnx.TensorProto]:
-    return [
-        helper.make_tensor("scale", TensorProto.FLOAT, (), [0.1]),
-        helper.make_tensor("zero", TensorProto.INT8, (), [0]),
-    ]
 
 
 def unknown_operator(directory: Path) -> list[str]:
@@ -64,17 +46,6 @@ def truncated_model(directory: Path) -> list[str]:
     path = directory / "model.onnx"
     path.write_bytes(path.read_bytes()[:40])
     return ["compile", "model.onnx", "-o", "package"]
-
-
-def small_model(directory: Path) -> None:
-    nodes = [
-        helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
-        helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["d"]),
-        helper.make_node("MaxPool", ["d"], ["m"], name="pool", kernel_shape=[2, 2], strides=[2, 2]),
-        helper.make_node("QuantizeLinear", ["m", "scale", "zero"], ["r"]),
-        helper.make_node("DequantizeLinear", ["r", "scale", "zero"], ["y"]),
-    ]
-    save_onnx(directory / "model.onnx", nodes, quantization())
 
 
 def unwritable_output(directory: Path) -> list[str]:
@@ -113,6 +84,12 @@ def input_of_another_shape(directory: Path) -> list[str]:
     return ["simulate", "package", "--input", "x.npy"]
 
 
+def pixels_for_a_model_that_says_nothing_of_them(directory: Path) -> list[str]:
+    arguments = input_of_another_shape(directory)
+    np.save(directory / "x.npy", np.zeros((2, 8, 8, 4), np.uint8))
+    return arguments
+
+
 def damaged_input(directory: Path) -> list[str]:
     input_of_another_shape(directory)
     (directory / "x.npy").write_bytes(b"\x93NUMPY")
@@ -140,6 +117,7 @@ CASES: dict[str, tuple[Make, list[str]]] = {
     "firmware that is none": (not_firmware, ["song.elf"]),
     "missing firmware": (lambda _: ["simulate", "none.elf"], ["none.elf"]),
     "input of another shape": (input_of_another_shape, ["x.npy", "8, 8, 4"]),
+    "pixels for a model without a rule": (pixels_for_a_model_that_says_nothing_of_them, ["pixels", "metadata"]),
     "damaged input": (damaged_input, ["x.npy"]),
     "damaged summary": (damaged_summary, ["summary.json"]),
     "no project": (lambda _: ["repro"], ["dvc.yaml"]),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fine-tuning that takes a second; as a program, one that is killed (see ``tests.trainings``)."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tests.trainings import DATA, TRAINER, die_in_the_second_epoch
+from tests.trainings import DATA, TRAINER, die_in_the_second_epoch, runtime
 from tinyformer.compression.finetune import FinetunedSubnet, finetune
 from tinyformer.config.finetune import FinetuneConfig
 from tinyformer.data.splits import load_splits
@@ -54,7 +55,13 @@ def prune(state: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
     return masks
 
 
-def run(dataset: Path, directory: Path, on_metrics: OnMetrics | None = None, **changes: Any) -> FinetunedSubnet:
+def run(
+    dataset: Path,
+    directory: Path,
+    on_metrics: OnMetrics | None = None,
+    checkpoint_every: int | None = None,
+    **changes: Any,
+) -> FinetunedSubnet:
     """Fine-tune with checkpoints in ``directory`` and write ``directory/subnet.safetensors``."""
     result = finetune(
         dense_subnet(),
@@ -65,6 +72,7 @@ def run(dataset: Path, directory: Path, on_metrics: OnMetrics | None = None, **c
         TRAINER,
         seed=7,
         checkpoints=directory / "checkpoints",
+        runtime=runtime(checkpoint_every),
         on_metrics=on_metrics,
     )
     save_weights(directory / "subnet.safetensors", result.subnet.state_dict())

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small networks that use every block, with weights and statistics worth exporting."""
 
 from __future__ import annotations
@@ -5,7 +6,18 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tinyformer.nets.spec import Activation, ConvBlock, InvertedResidual, Skip, StageSpec, SubnetSpec, TransformerBlock
+from tinyformer.ir.pixels import PIXELS
+from tinyformer.nets.spec import (
+    Activation,
+    BottleneckBlock,
+    ConvBlock,
+    InvertedResidual,
+    ResidualBlock,
+    Skip,
+    StageSpec,
+    SubnetSpec,
+    TransformerBlock,
+)
 from tinyformer.nets.subnet import Subnet
 
 
@@ -48,4 +60,24 @@ def random_images(count: int, spec: SubnetSpec, seed: int = 1) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(count, spec.channels, 4, 4, generator=generator)
     images = nn.functional.interpolate(coarse, size=spec.image_size, mode="bilinear")
-    return (images * 255).round().sub(128).div(128)
+    return (images * 255).round().sub(PIXELS.offset).mul(PIXELS.scale)
+
+
+def residual_hybrid(activation: Activation = "relu") -> SubnetSpec:
+    """16x16 grey images, residual and bottleneck blocks, pooled and strided stages, encoders behind them."""
+    return SubnetSpec(
+        image_size=16,
+        channels=1,
+        classes=10,
+        activation=activation,
+        stem_width=8,
+        stem_kernel=3,
+        stem_stride=1,
+        stages=(
+            StageSpec(
+                16, 2, (ResidualBlock(3, 0.5), ResidualBlock(3, 1.0), TransformerBlock(1, 2, 8, 1.0, 2)), "maxpool"
+            ),
+            StageSpec(24, 2, (BottleneckBlock(3, 0.5), BottleneckBlock(3, 0.25), TransformerBlock(1, 2, 8, 2.0, 1))),
+        ),
+        head_width=0,
+    )

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The exported float model computes what the torch module computes."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import onnxruntime
 import pytest
 import torch
 
-from tests.compression.networks import every_block, random_images, random_subnet
+from tests.compression.networks import every_block, random_images, random_subnet, residual_hybrid
 from tinyformer.compression.export import to_float_onnx
 from tinyformer.nets.spec import Activation, weighted_layers
 
@@ -31,6 +32,16 @@ def test_outputs_equal_torch(activation: Activation, head_width: int) -> None:
     exported = run(to_float_onnx(subnet), images)
     assert expected.std() > 0.05
     np.testing.assert_allclose(exported, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("activation", ["relu", "hardswish"])
+def test_outputs_of_residual_blocks_equal_torch(activation: Activation) -> None:
+    spec = residual_hybrid(activation)
+    subnet = random_subnet(spec)
+    images = random_images(5, spec)
+    with torch.no_grad():
+        expected = subnet(images).numpy()
+    np.testing.assert_allclose(run(to_float_onnx(subnet), images), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_nodes_bear_the_names_of_layers_and_no_batchnorm_is_left() -> None:

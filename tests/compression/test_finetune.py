@@ -1,23 +1,27 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sparse fine-tuning: zeros stay exact, learning happens, a killed run ends in the bytes of one that was not."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from tests.compression.finetune_runs import SPEC, config, dense_subnet, run
 from tests.supernas.runs import SPEC as SUPERNET
 from tests.trainings import DATA, TRAINER, run_killed
-from tinyformer.compression.distillation import StudentModule, distillation_loss
 from tinyformer.compression.finetune import finetune, pruning_share
+from tinyformer.compression.masking import MaskedWeights
 from tinyformer.data.splits import load_splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.spec import weighted_layers
 from tinyformer.nets.supernet import Supernet, extract
+from tinyformer.training.student import StudentModule, distillation_loss
 
 GRADUAL = {"pruning_epochs": 2, "checkpoint_every": 2}
 
@@ -32,6 +36,18 @@ def whole(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def weights(directory: Path) -> bytes:
     return (directory / "subnet.safetensors").read_bytes()
+
+
+def interrupt(monkeypatch: pytest.MonkeyPatch, fatal: int) -> None:
+    """Let the training die when it is about to take the step ``fatal``."""
+    step = StudentModule.training_step
+
+    def dying(self: StudentModule, batch: Any, index: int) -> torch.Tensor:
+        if self.global_step == fatal:
+            raise InterruptedError
+        return step(self, batch, index)
+
+    monkeypatch.setattr(StudentModule, "training_step", dying)
 
 
 @pytest.mark.parametrize("changes", [{}, {"pruning_epochs": 2}, {"ema_decay": None, "optimizer": "sgd"}])
@@ -68,20 +84,69 @@ def test_a_run_killed_by_the_system_ends_in_the_same_bytes(dataset: Path, whole:
 def test_a_run_interrupted_in_any_step_ends_in_the_same_bytes(
     dataset: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
 ) -> None:
-    step = StudentModule.training_step
     for fatal in steps:
-
-        def dying(self: StudentModule, batch, index: int, fatal: int = fatal) -> torch.Tensor:
-            if self.global_step == fatal:
-                raise InterruptedError
-            return step(self, batch, index)
-
-        monkeypatch.setattr(StudentModule, "training_step", dying)
-        with pytest.raises(InterruptedError):
+        with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+            interrupt(patch, fatal)
             run(dataset, tmp_path, **GRADUAL)
-    monkeypatch.setattr(StudentModule, "training_step", step)
     run(dataset, tmp_path, **GRADUAL)
     assert weights(tmp_path) == weights(whole)
+
+
+REGROWING = {"pruning_epochs": 2, "pruning_every": 2, "regrowth": True, "checkpoint_every": 1}
+
+
+@pytest.mark.parametrize("steps", [[1], [5, 9], [10], [19]])
+def test_a_regrowing_run_interrupted_in_any_step_ends_in_the_same_bytes(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: list[int]
+) -> None:
+    run(dataset, tmp_path / "whole", **REGROWING)
+    for fatal in steps:
+        with monkeypatch.context() as patch, pytest.raises(InterruptedError):
+            interrupt(patch, fatal)
+            run(dataset, tmp_path / "killed", **REGROWING)
+    result = run(dataset, tmp_path / "killed", **REGROWING)
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+    state = result.subnet.state_dict()
+    for layer in weighted_layers(SPEC):
+        weight = state[f"{layer.name}.weight"]
+        assert sum(not row.any() for row in weight) == (int(0.6 * len(weight)) if layer.prunable else 0)
+
+
+def test_hidden_weights_grow_again_until_the_masks_settle() -> None:
+    model = nn.Linear(2, 2, bias=False)
+    nn.init.ones_(model.weight)
+    keep_first = {"": torch.tensor([[True, True], [False, False]])}
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = model
+
+    masked = MaskedWeights(Named(), regrowth=True)
+    masked.set({"layer": keep_first[""]})
+    assert model.weight[1].tolist() == [0, 0]
+    masked.release()
+    with torch.no_grad():
+        model.weight.add_(1.0)  # the step is taken on the shadows
+    masked.apply()
+    assert model.weight.tolist() == [[2, 2], [0, 0]]
+    masked.release()
+    assert model.weight.tolist() == [[2, 2], [2, 2]]
+    masked.settle()
+    masked.hide()
+    masked.release()
+    assert model.weight.tolist() == [[2, 2], [0, 0]]
+
+
+def test_validation_images_join_the_training_where_all_are_used(dataset: Path, tmp_path: Path) -> None:
+    splits = load_splits(dataset)
+    merged = splits.with_validation_images()
+    assert len(merged.train) == len(splits.train) + len(splits.val)
+    with pytest.raises(PermissionError):
+        _ = merged.test
+    run(dataset, tmp_path / "train")
+    run(dataset, tmp_path / "all", all_images=True)
+    assert weights(tmp_path / "train") != weights(tmp_path / "all")
 
 
 def test_the_same_run_gives_the_same_bytes_and_another_seed_others(dataset: Path, whole: Path, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantization-aware training computes what the INT8 model computes, and makes it better."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from tests.compression.finetune_runs import dense_subnet, run
 from tests.compression.networks import every_block, random_images, random_subnet
 from tests.compression.test_foreign_models import IMAGES, MODELS
-from tests.trainings import DATA, TRAINER
+from tests.trainings import DATA, TRAINER, runtime
 from tinyformer.compression.export import to_float_onnx
 from tinyformer.compression.fake_quantization import LearntRange, fake_quantize_weights
 from tinyformer.compression.float_graph import prepare
@@ -23,7 +24,7 @@ from tinyformer.compression.quantize import plan_quantization, quantize
 from tinyformer.compression.ranges import affine
 from tinyformer.compression.torch_graph import TorchGraph
 from tinyformer.config.quantization import QuantizationConfig, QuantizationTrainingConfig
-from tinyformer.data.loading import normalize
+from tinyformer.data.normalization import normalize
 from tinyformer.data.splits import Splits, load_splits
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.spec import Activation
@@ -99,7 +100,7 @@ def trained(dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sp
     return load_splits(dataset), to_float_onnx(run(dataset, tmp_path_factory.mktemp("float"), epochs=12).subnet)
 
 
-SETTINGS = QuantizationTrainingConfig(epochs=3, batch_size=40, learning_rate=1e-3, ema_decay=0.8, checkpoint_every=3)
+SETTINGS = QuantizationTrainingConfig(epochs=3, batch_size=40, learning_rate=1e-3, ema_decay=0.8)
 
 
 def train(trained: tuple[Splits, onnx.ModelProto], path: Path, curve: dict | None = None) -> onnx.ModelProto:
@@ -114,7 +115,16 @@ def train(trained: tuple[Splits, onnx.ModelProto], path: Path, curve: dict | Non
     images = normalize(splits.calibration.images).numpy()
     config = QuantizationConfig(training=SETTINGS)
     return train_quantized(
-        model, images, splits, DATA, config, TRAINER, seed=3, checkpoints=path, on_metrics=on_metrics
+        model,
+        images,
+        splits,
+        DATA,
+        config,
+        TRAINER,
+        seed=3,
+        checkpoints=path,
+        runtime=runtime(checkpoint_every=3),
+        on_metrics=on_metrics,
     ).model
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """INT8 models: every activation is INT8, weights keep their zeros, outputs stay close, bytes stay the same."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Configurations and small data sets for the tests of ``tinyformer.data``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Batches: determinism, what each augmentation does, and Lightning's view of it."""
 
 from __future__ import annotations
@@ -12,8 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyformer.config.data import AugmentConfig, DataConfig
-from tinyformer.data import Split, load_splits, prepare_dataset
-from tinyformer.data.loading import EpochBatches, cutout, jitter_color, mixup, normalize, sample_images, shift_and_flip
+from tinyformer.data import Split, load_splits
+from tinyformer.data.augmentation import cutmix, cutout, erase, jitter_color, mixup, shift_and_flip
+from tinyformer.data.loading import EpochBatches
+from tinyformer.data.normalization import normalize, sample_images
+from tinyformer.data.preparation import prepare_dataset
+from tinyformer.data.trivial_augment import OPERATIONS, trivial_augment
 
 NONE = AugmentConfig(crop_padding=0, crop_fill="black", horizontal_flip=False, cutout=0, color_jitter=0, mixup=0)
 ALL = AugmentConfig(crop_padding=2, crop_fill="reflect", horizontal_flip=True, cutout=3, color_jitter=0.2, mixup=0.4)
@@ -45,7 +50,13 @@ def test_normalize_is_the_int8_input_over_128() -> None:
     assert normalize(_images()).is_contiguous(memory_format=torch.channels_last)
 
 
-@pytest.mark.parametrize("augment", [NONE, ALL], ids=["order only", "everything"])
+STRONG = AugmentConfig(
+    crop_padding=2, crop_fill="reflect", horizontal_flip="alternating", cutout=0, color_jitter=0, mixup=0.2, cutmix=1.0,
+    mix_share=0.8, trivial_augment=True, random_erasing=0.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("augment", [NONE, ALL, STRONG], ids=["order only", "everything", "strong"])
 def test_an_epoch_depends_on_seed_and_epoch_alone(augment: AugmentConfig) -> None:
     def batches(seed: int = 1) -> EpochBatches:
         return EpochBatches(_split(), 8, augment=augment, classes=50, seed=seed)
@@ -203,3 +214,47 @@ def test_sampled_images_are_the_seeds_own_and_never_repeat() -> None:
     assert len(set(drawn.flatten().tolist())) == 6
     assert torch.equal(sample_images(split, 8, seed=3)[:6], drawn)
     assert torch.equal(sample_images(split, 99, seed=3).sort(dim=0).values, normalize(split.images))
+
+
+def test_an_alternating_flip_shows_every_image_both_ways_in_two_epochs() -> None:
+    images = np.zeros((40, 4, 4, 1), np.uint8)
+    images[:, :, 0] = np.arange(1, 41).reshape(-1, 1, 1)
+    augment = NONE.model_copy(update={"horizontal_flip": "alternating"})
+    batches = EpochBatches(Split(images, np.arange(40)), 40, augment=augment, seed=5)
+    seen = [{int(y): bool(x[0, 0, 0] == -1) for x, y in zip(*_epoch(batches, i)[0], strict=True)} for i in range(3)]
+    assert all(seen[0][i] != seen[1][i] and seen[0][i] == seen[2][i] for i in range(40))
+    assert 5 < sum(seen[0].values()) < 35
+
+
+def test_cutmix_labels_are_the_areas() -> None:
+    x = torch.arange(12.0)[:, None, None, None].expand(12, 1, 16, 16).contiguous()
+    mixed, targets = cutmix(x, torch.arange(12), 1.0, 12, _rng())
+    for i in range(12):
+        areas = torch.bincount(mixed[i].flatten().long(), minlength=12) / 256
+        torch.testing.assert_close(areas, targets[i])
+    assert bool((targets.max(dim=1).values < 1).any())
+
+
+def test_erasing_hides_rectangles_in_the_share_of_the_images() -> None:
+    images = torch.zeros(1000, 16, 16, 1, dtype=torch.uint8)
+    hidden = (erase(images, 0.5, _rng()) == 128).flatten(1).float().mean(dim=1)
+    assert 0.4 < (hidden > 0).float().mean() < 0.6
+    assert hidden.max() < 0.45
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_trivial_augment_changes_most_images_and_stays_in_range(channels: int) -> None:
+    images = _images(30 * len(OPERATIONS), channels=channels)
+    result = trivial_augment(images, _rng())
+    assert result.dtype == torch.uint8
+    assert result.shape == images.shape
+    changed = (result != images).flatten(1).any(dim=1).float().mean()
+    assert 0.7 < changed < 0.99, "the identity is one of the operations"
+
+
+def test_equalizing_spreads_the_grey_levels_and_geometry_uncovers_grey() -> None:
+    ramp = torch.arange(64, dtype=torch.uint8).reshape(1, 8, 8, 1).add(90).expand(400, 8, 8, 1).contiguous()
+    result = trivial_augment(ramp, _rng()).flatten(1).float()
+    spread = result.amax(dim=1) - result.amin(dim=1)
+    assert bool((spread > 250).any()), "autocontrast and equalization use the whole range"
+    assert bool(((result == 128).float().mean(dim=1) > 0.5).any()), "a large translation leaves little"

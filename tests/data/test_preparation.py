@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Preparing and reading data sets: determinism, splits, damage."""
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyformer.config.data import DataConfig
-from tinyformer.data import load_splits, prepare_dataset
+from tinyformer.data import load_splits
+from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splitting import split_off, stratified_sample
 from tinyformer.errors import TinyFormerError
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CIFAR-10 from every layout, image folders and .npz files, and what is said about bad ones."""
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from PIL import Image
 
 from tinyformer.config.data import DataConfig
 from tinyformer.data import download as download_module
-from tinyformer.data import load_splits, prepare_dataset
+from tinyformer.data import load_splits
+from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.resampling import resample
 from tinyformer.data.sources import cifar10, digits, image_folder
 from tinyformer.errors import TinyFormerError
@@ -270,8 +272,11 @@ GOOD = {"images": np.zeros((6, 9, 9, 3), np.uint8), "labels": np.arange(6) % 2}
     ("arrays", "words"),
     [
         ({"images": GOOD["images"]}, "no array 'labels'"),
-        ({**GOOD, "images": GOOD["images"].astype(float)}, "float64"),
-        ({**GOOD, "images": np.zeros((6, 9, 9, 4), np.uint8)}, "must be uint8"),
+        ({**GOOD, "images": GOOD["images"].astype(float) - 1}, "neither 0 to 1 nor 0 to 255"),
+        ({**GOOD, "images": np.full((6, 9, 9), np.nan)}, "neither 0 to 1 nor 0 to 255"),
+        ({**GOOD, "images": np.full((6, 9, 9), 1 << 20)}, "not those of 8 or 16 bits"),
+        ({**GOOD, "images": np.zeros((6, 9, 9, 5), np.uint8)}, "with 1, 3 or, with transparency, 4 channels"),
+        ({**GOOD, "labels": np.array([0, 1, 0, 1, 0, 10**12])}, "at most 10,000 classes"),
         ({**GOOD, "labels": np.arange(5)}, "6 integers"),
         ({**GOOD, "labels": np.arange(6) - 1}, "6 integers"),
         ({**GOOD, "classes": np.array(["one"])}, "label 1 but only 1 classes"),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small convolution and transformer network, compiled once."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import pytest
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
-from tinyformer.engine.synthetic import synthetic_graph
+from tinyformer.engine.costs.synthetic import synthetic_graph
 from tinyformer.ir.graph import Graph
 from tinyformer.mcu.target import load_mcu
 from tinyformer.nets.spec import (

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cost tables and estimates: exact where sizes follow from shapes, close where they are measured."""
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig
+from tinyformer.config.limits import LimitsConfig
 from tinyformer.engine.compiler import compile_graph
-from tinyformer.engine.cost_features import features, measured_features
-from tinyformer.engine.cost_samples import samples
-from tinyformer.engine.cost_table import CostTable, fit_cycles
-from tinyformer.engine.estimator import Estimator
+from tinyformer.engine.costs.estimator import Estimator
+from tinyformer.engine.costs.features import features, measured_features
+from tinyformer.engine.costs.samples import samples
+from tinyformer.engine.costs.sparse_sizes import sparse_sizes
+from tinyformer.engine.costs.synthetic import fill, synthetic_graph
+from tinyformer.engine.costs.table import CostTable, fit_cycles
 from tinyformer.engine.packing import implementations
-from tinyformer.engine.selection import lower_graph
-from tinyformer.engine.sparse_sizes import sparse_sizes
-from tinyformer.engine.synthetic import fill, synthetic_graph
+from tinyformer.engine.schedule.constants import Source
+from tinyformer.engine.schedule.selection import lower_graph
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
 from tinyformer.mcu.target import load_mcu
@@ -46,7 +50,9 @@ NETWORKS = list(samples(8, seed=77))
 def test_sram_equals_the_compilers_to_the_byte(number):
     spec, plan = NETWORKS[number]
     estimate = Estimator(MCU, CONFIG, TABLE).estimate(spec, plan)
-    _, memory = lower_graph(synthetic_graph(spec, plan, seed=number), MCU, CONFIG)
+    memory = lower_graph(
+        Source.of(synthetic_graph(spec, plan, seed=number)), MCU, CONFIG, Budget.of(LimitsConfig(), MCU)
+    ).plan
     assert estimate.sram_bytes == memory.arena_bytes + CONFIG.stack_bytes
 
 
@@ -54,10 +60,10 @@ def test_sram_equals_the_compilers_to_the_byte(number):
 def test_sram_equals_the_compilers_where_scratch_must_shrink(number):
     spec, plan = NETWORKS[number]
     roomy = Estimator(MCU, CONFIG, TABLE).estimate(spec, plan)
-    tight = CONFIG.model_copy(update={"sram_bytes": roomy.sram_bytes - 8000})
-    estimate = Estimator(MCU, tight, TABLE).estimate(spec, plan)
-    _, memory = lower_graph(synthetic_graph(spec, plan, seed=number), MCU, tight)
-    assert estimate.sram_bytes == memory.arena_bytes + tight.stack_bytes < roomy.sram_bytes
+    tight = Budget.of(LimitsConfig(sram_bytes=roomy.sram_bytes - 8000), MCU)
+    estimate = Estimator(MCU, CONFIG, TABLE, tight).estimate(spec, plan)
+    memory = lower_graph(Source.of(synthetic_graph(spec, plan, seed=number)), MCU, CONFIG, tight).plan
+    assert estimate.sram_bytes == memory.arena_bytes + CONFIG.stack_bytes < roomy.sram_bytes
 
 
 @pytest.mark.parametrize("number", [0, 1])
@@ -177,3 +183,12 @@ def test_unmeasured_kernel_counts_as_the_slowest_of_its_operator():
     assert table.layer_cycles("Add new", {"outputs": 10}) == 50
     with pytest.raises(TinyFormerError, match="no kernel for Softmax"):
         table.layer_cycles("Softmax softmax", {"outputs": 10})
+
+
+def test_what_exceeds_the_sram_is_costed_sparse_all_the_same():
+    spec, plan = NETWORKS[0]
+    roomy = Estimator(MCU, CONFIG, TABLE).estimate(spec, plan)
+    tiny = Budget.of(LimitsConfig(sram_bytes=8192), MCU)
+    hopeless = Estimator(MCU, CONFIG, TABLE, tiny).estimate(spec, plan)
+    assert 8192 < hopeless.sram_bytes < roomy.sram_bytes
+    assert (hopeless.flash_bytes, hopeless.cycles) == (roomy.flash_bytes, roomy.cycles)

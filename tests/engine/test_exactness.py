@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Three executions of a graph agree to the bit: the NumPy reference, the C on this computer, the simulated firmware."""
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from tests.strategies import graphs
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import compile_graph
-from tinyformer.engine.firmware import build_firmware, run_firmware
-from tinyformer.engine.host import HostModel
+from tinyformer.engine.run.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.host import HostModel
 from tinyformer.ir.graph import Graph, Int8Array
 from tinyformer.ir.reference import execute_all
 

@@ -1,12 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 """The delivered package: what is in it, and that foreign compilers, languages and programs take it as it is."""
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
-import sys
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,44 +15,19 @@ import pytest
 import yaml
 from elftools.elf.elffile import ELFFile
 
+from tests.engine.foreign_compilers import TARGETS, WARNINGS, relocatable, zig
+from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig
+from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import CompiledModel, compile_graph
-from tinyformer.engine.host import HostModel
-from tinyformer.engine.package_files import open_package
+from tinyformer.engine.emit.c_text import check_identifier, identifier
+from tinyformer.engine.run.host import HostModel
+from tinyformer.engine.run.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
+from tinyformer.ir.pixels import PIXELS
 from tinyformer.ir.reference import execute
-from tinyformer.mcu.toolchain import RUNTIME_INCLUDE
-
-WARNINGS = [
-    "-Wall",
-    "-Wextra",
-    "-Wpedantic",
-    "-Wconversion",
-    "-Wmissing-prototypes",
-    "-Wstrict-prototypes",
-    "-Werror",
-    "-Wno-unused-command-line-argument",
-]
-TARGETS = {
-    "host": [],
-    "cortex-m7": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp", f"-I{RUNTIME_INCLUDE}"],
-    "cortex-m4": ["-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m4", f"-I{RUNTIME_INCLUDE}"],
-}
-
-
-def zig(*arguments: str) -> str:
-    """Run ``zig`` and return what it prints to standard output; a failure shows what it complains about."""
-    result = subprocess.run([sys.executable, "-m", "ziglang", *arguments], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def relocatable(sources: Iterable[Path], flags: Sequence[str], output: Path) -> Path:
-    """Compile and link ``sources`` to one object file, undefined symbols left open."""
-    zig("cc", *flags, "-nostdlib", "-r", "-o", str(output), *sorted(map(str, sources)))
-    return output
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -65,10 +40,10 @@ def test_compiles_without_warnings(package: Path, target: str, tmp_path: Path) -
 def test_header_reads_like_a_contract(package: Path, model: CompiledModel) -> None:
     text = (package / "include/digits.h").read_text()
     macros = dict(re.findall(r"#define (DIGITS_\w+) (\S+)", text))
-    assert macros["DIGITS_ARENA_BYTES"] == f"{model.plan.arena_bytes}u"
+    assert macros["DIGITS_ARENA_BYTES"] == f"{model.schedule.plan.arena_bytes}u"
     assert (macros["DIGITS_INPUT_BYTES"], macros["DIGITS_OUTPUT_BYTES"]) == ("256u", "10u")
     assert [macros[f"DIGITS_INPUT_DIM_{i}"] for i in range(3)] == ["16u", "16u", "1u"]
-    assert np.float32(macros["DIGITS_INPUT_SCALE"][:-1]) == np.float32(model.graph.tensors["input"].scale)
+    assert np.float32(macros["DIGITS_INPUT_SCALE"][:-1]) == np.float32(model.schedule.graph.tensors["input"].scale)
     assert "int digits_init(void *arena, size_t bytes);" in text
     assert "int digits_invoke(void *arena, const int8_t *in, int8_t *out);" in text
 
@@ -83,7 +58,7 @@ def test_each_layer_is_a_function_called_in_order(package: Path, model: Compiled
 
 
 def test_only_kernels_that_are_used_are_delivered(package: Path, model: CompiledModel) -> None:
-    used = {source for step in model.steps if step.calls for source in step.implementation.sources}
+    used = {source for step in model.schedule.layers for source in step.implementation.sources}
     assert {path.name for path in package.glob("src/kernels/*") if path.suffix != ".h"} == used
     assert "tf_transpose.c" not in used
     included = {
@@ -105,6 +80,29 @@ def test_reports_and_metadata_are_well_formed(package: Path, model: CompiledMode
     assert (package / "src" / properties["includes"]).is_file()
     sources = re.findall(r"^  (src/\S+\.[cS])$", (package / "CMakeLists.txt").read_text(), re.M)
     assert {package / source for source in sources} == set(open_package(package).sources)
+
+
+@pytest.mark.skipif(shutil.which("cmake") is None or shutil.which("cc") is None, reason="needs CMake and a compiler")
+def test_cmake_optimizes_whatever_the_build_type(package: Path, tmp_path: Path) -> None:
+    (tmp_path / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.13)\nproject(app C)\nadd_executable(app main.c)\n"
+        f"add_subdirectory({package} digits)\ntarget_link_libraries(app digits)\n"
+    )
+    (tmp_path / "main.c").write_text("int main(void) { return 0; }\n")
+    for build_type, choice, level in (
+        ("", [], "-O[23]"),
+        ("Debug", [], "-O[23]"),
+        ("Debug", ["-DDIGITS_OPTIMIZE=-O1"], "-O1"),
+    ):
+        build = tmp_path / f"build{build_type}{len(choice)}"
+        options = [f"-DCMAKE_BUILD_TYPE={build_type}", "-DCMAKE_EXPORT_COMPILE_COMMANDS=ON", *choice]
+        subprocess.run(["cmake", "-S", tmp_path, "-B", build, *options], check=True, capture_output=True)
+        commands = {
+            Path(entry["file"]).name: re.findall(r" (-O\S+)", entry["command"])
+            for entry in json.loads((build / "compile_commands.json").read_text())
+        }
+        assert re.fullmatch(level, commands["digits.c"][-1]), commands
+        assert commands["main.c"] == [], "the program's own level is the program's"
 
 
 def test_same_graph_gives_the_same_bytes(graph: Graph, mcu: McuConfig, model: CompiledModel) -> None:
@@ -173,6 +171,18 @@ def test_two_models_and_two_threads_in_one_cpp_program(graph: Graph, mcu: McuCon
     assert not np.array_equal(expected[0], expected[1])
 
 
+def test_the_readme_s_example_compiles(graph: Graph, mcu: McuConfig, tmp_path: Path) -> None:
+    named = replace(graph, pixels=PIXELS, classes=tuple("abcdefghij"))
+    for name, network, array in (("plain", graph, "float values"), ("named", named, "uint8_t image")):
+        directory = compile_graph(network, mcu, EngineConfig(), name).write(tmp_path / name)
+        (example,) = re.findall(r"```c\n(.*?)```", (directory / "README.md").read_text(), re.S)
+        include, body = example.split("\n", 1)
+        source = tmp_path / f"{name}.c"
+        source.write_text(f"{include}\nvoid run(const {array}[]);\nvoid run(const {array}[]) {{\n{body}}}\n")
+        flags = ["-std=c99", *WARNINGS, "-Wno-unused-variable", f"-I{directory / 'include'}"]
+        relocatable([source], flags, tmp_path / f"{name}.o")
+
+
 def test_zero_copy_input_and_output(package: Path, graph: Graph) -> None:
     """`in` and `out` at the header's offsets of the arena give the same answer as buffers outside."""
     image = np.random.default_rng(4).integers(-128, 128, (1, 16, 16, 1), np.int8)
@@ -182,10 +192,25 @@ def test_zero_copy_input_and_output(package: Path, graph: Graph) -> None:
     np.testing.assert_array_equal(expected, execute(graph, image))
 
 
-@pytest.mark.parametrize("name", ["Digits", "2fast", "a-b", "int", "class", "tf", ""])
+@pytest.mark.parametrize("name", ["Digits", "2fast", "a-b", "int", "class", "tf", "errno", "stdint", "test", ""])
 def test_names_that_cannot_prefix_symbols_are_refused(graph: Graph, mcu: McuConfig, name: str) -> None:
     with pytest.raises(TinyFormerError, match="cannot prefix C symbols"):
         compile_graph(graph, mcu, EngineConfig(), name)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("quickstart_stm32f746", "quickstart_stm32f746"),
+        ("CIFAR-10 (s90)_stm32h743", "cifar_10_s90_stm32h743"),
+        ("7 segments", "model_7_segments"),
+        ("Stdint", "stdint_model"),
+        ("ähm", "hm"),
+        ("", "model"),
+    ],
+)
+def test_any_text_gives_a_valid_name(text: str, name: str) -> None:
+    assert check_identifier(identifier(text)) == name
 
 
 def test_foreign_names_cannot_break_out_of_comments(graph: Graph, mcu: McuConfig, tmp_path: Path) -> None:
@@ -195,12 +220,13 @@ def test_foreign_names_cannot_break_out_of_comments(graph: Graph, mcu: McuConfig
 
 
 def test_budgets_are_named_with_need_and_have(graph: Graph, mcu: McuConfig, model: CompiledModel) -> None:
-    with pytest.raises(TinyFormerError, match=r"needs [\d,]+ bytes of SRAM .* but stm32f746 has 9,000 for it"):
-        compile_graph(graph, mcu, EngineConfig(sram_bytes=9000))
-    with pytest.raises(TinyFormerError, match=r"needs [\d,]+ bytes of flash .* but stm32f746 has 9,000 for it"):
-        compile_graph(graph, mcu, EngineConfig(flash_bytes=9000))
-    least = model.plan.arena_bytes + EngineConfig().stack_bytes
-    assert compile_graph(graph, mcu, EngineConfig(sram_bytes=least)).plan.arena_bytes <= model.plan.arena_bytes
+    with pytest.raises(TinyFormerError, match=r"needs [\d,]+ bytes of SRAM .* but may take 9,000 on stm32f746"):
+        compile_graph(graph, mcu, EngineConfig(), budget=Budget.of(LimitsConfig(sram_bytes=9000), mcu))
+    with pytest.raises(TinyFormerError, match=r"needs [\d,]+ bytes of flash .* but may take 9,000 on stm32f746"):
+        compile_graph(graph, mcu, EngineConfig(), budget=Budget.of(LimitsConfig(flash_bytes=9000), mcu))
+    least = model.schedule.plan.arena_bytes + EngineConfig().stack_bytes
+    tight = compile_graph(graph, mcu, EngineConfig(), budget=Budget.of(LimitsConfig(sram_bytes=least), mcu))
+    assert tight.schedule.plan.arena_bytes <= model.schedule.plan.arena_bytes
 
 
 def test_write_replaces_packages_but_nothing_else(model: CompiledModel, tmp_path: Path) -> None:

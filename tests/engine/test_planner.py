@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The planner's promises: nothing alive overlaps, no plan beats the bound, chains and residuals reach it."""
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyformer.engine.planner import ALIGNMENT, Buffer, MemoryPlan, PlannedStep, align, lower_bound, place, plan_memory
+from tinyformer.engine.schedule.planner import (
+    ALIGNMENT,
+    Buffer,
+    MemoryPlan,
+    PlannedStep,
+    align,
+    lower_bound,
+    place,
+    plan_memory,
+)
 
 Case = tuple[list[PlannedStep], dict[str, int], str, list[str]]
 
@@ -112,6 +122,21 @@ def test_scratch_lies_at_the_bottom_when_that_costs_nothing() -> None:
     assert set(plan.scratch.values()) == {0} and plan.arena_bytes == 8192 + 512
 
 
+def test_as_much_scratch_as_the_smallest_arena_allows_lies_at_the_bottom() -> None:
+    steps = [
+        PlannedStep("p", ("x",), "a", scratch=200),
+        PlannedStep("q", ("x",), "b", scratch=64),
+        PlannedStep("r", ("a",), "c"),
+        PlannedStep("s", ("b",), "d", scratch=64),
+        PlannedStep("t", ("b",), "y", scratch=64),
+    ]
+    case = steps, {"x": 64, "a": 800, "b": 400, "c": 200, "d": 800, "y": 200}, "x", ["y"]
+    plan, coarse = plan_memory(*case), plan_memory(*case, places_scratch=False)
+    assert plan.arena_bytes == coarse.arena_bytes
+    assert 0 not in coarse.scratch.values(), "all of it would make the arena larger"
+    assert plan.scratch["p"] == 0, "the largest need not be far"
+
+
 def test_in_place_residual_needs_two_buffers() -> None:
     steps = [
         PlannedStep("conv", ("x",), "a"),
@@ -125,7 +150,7 @@ def test_in_place_residual_needs_two_buffers() -> None:
     assert plan.tensors["a"] == plan.tensors["b"] and plan.tensors["d"] in (plan.tensors["b"], plan.tensors["c"])
 
 
-def test_stripes_are_views_of_the_input_and_written_into_the_output() -> None:
+def test_patches_are_views_of_the_input_and_written_into_the_output() -> None:
     steps = [
         PlannedStep("rows0", ("x",), "x0", view=0),
         PlannedStep("conv0", ("x0",), "y0"),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds small QDQ models operator by operator, and runs them in onnxruntime and in the reference executor."""
 
 from __future__ import annotations
@@ -140,13 +141,13 @@ def compare(model: QdqModel, output: str, *, varied: bool = True) -> tuple[Graph
     """
     real = model.run(output, model.real_input)
     graph = import_onnx(model.model(output))
-    integers = model.integers.transpose(0, 2, 3, 1) if model.integers.ndim == 4 else model.integers
+    integers = model.integers.transpose(graph.axes[graph.input]) if model.integers.ndim == 4 else model.integers
     y = execute(graph, integers)
     tensor = graph.tensors[graph.outputs[0]]
     mine = (y.astype(np.float64) - tensor.zero_point) * tensor.scale
     theirs = real.reshape(len(real), *real.shape[2:])
     if theirs.ndim == 4:
-        theirs = theirs.transpose(0, 2, 3, 1)
+        theirs = theirs.transpose(graph.axes[graph.outputs[0]])
     assert mine.shape == theirs.shape
     assert not varied or len(np.unique(y)) > 3, "the test must exercise the range"
     return graph, float(np.abs(mine - theirs).max() / tensor.scale)

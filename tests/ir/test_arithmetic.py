@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The integer rules against real arithmetic in double precision: deviations in LSB, ranges, degenerate values."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import arithmetic
 from tinyformer.ir import graph as ir
-from tinyformer.ir.reference import execute_op, requantize
+from tinyformer.ir.reference import execute_op
 
 
 class Q(NamedTuple):
@@ -48,18 +49,18 @@ def test_requantization_is_within_rounding_of_real_multiplication(
     acc[:20] //= 2**17
     exact = np.clip(np.minimum(reals, 256.0) * acc + zero_point, -128, 127)
     allowed = 0.5 + np.abs(acc) * 2.0 ** (r.shift - 33) + 1e-6
-    assert np.all(np.abs(requantize(acc, r) - exact) <= allowed)
+    assert np.all(np.abs(r.apply(acc) - exact) <= allowed)
 
 
 def test_requantization_rounds_half_up_once() -> None:
     r = arithmetic.requantization(0.25, 0)
-    assert requantize(np.array([[-6], [-2], [2], [6]]), r).ravel().tolist() == [-1, 0, 1, 2]
+    assert r.apply(np.array([[-6], [-2], [2], [6]])).ravel().tolist() == [-1, 0, 1, 2]
 
 
 def test_requantization_saturates_huge_accumulators() -> None:
     r = arithmetic.requantization([3.0], -5)
     extremes = np.array([[-(2**31)], [2**31 - 1]], np.int64)
-    assert requantize(extremes, r).ravel().tolist() == [-128, 127]
+    assert r.apply(extremes).ravel().tolist() == [-128, 127]
 
 
 @pytest.mark.parametrize("real", [-0.1, float("nan"), float("inf")])

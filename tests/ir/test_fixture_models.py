@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whole models of other tools (torch's exporter, onnxruntime's quantize_static) against onnxruntime."""
 
 from __future__ import annotations

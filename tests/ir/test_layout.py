@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layouts as positions: any chain of views that transposes can be moved into order."""
 
 from __future__ import annotations

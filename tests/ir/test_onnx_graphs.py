@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random chains of ONNX operators, layouts above all, against onnxruntime: layout mistakes are no matter of LSB."""
 
 from __future__ import annotations

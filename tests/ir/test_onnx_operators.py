@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every operator family against onnxruntime on the same QDQ model: at most one LSB apart."""
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from onnx import TensorProto
 
 from tests.ir.qdq import QdqModel, compare
+from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
+from tinyformer.ir.onnx_import import import_onnx
 
 ONE_LSB = 1.001
 
@@ -89,9 +93,11 @@ def test_what_follows_a_convolution_is_absorbed(operator: str, extra: list[float
         values = (m.rng.normal(1, 0.8, 5), m.rng.normal(0, 0.1, 5), m.rng.normal(0, 0.1, 5), m.rng.uniform(0.5, 2, 5))
         operands = [m.constant(v.astype(np.float32)) for v in values]
     graph, error = compare(m, m.operator(operator, [y, *operands]))
-    assert kinds(graph) == ["Conv2D"]
+    # The saturation of a quantizer in between would be another for each channel.
+    alone = between and operator == "BatchNormalization"
+    assert [kind for kind in kinds(graph) if kind != "Reshape"] == ["Conv2D", *(["DepthwiseConv2D"] if alone else [])]
     # The rounding in between is dropped on purpose; its steps are several of the output's where that is clipped.
-    assert error <= (4.1 if between else ONE_LSB)
+    assert error <= (4.1 if between and not alone else ONE_LSB)
 
 
 def test_padding_is_folded_into_the_convolution() -> None:
@@ -135,8 +141,8 @@ def test_token_linear_with_bias(transposed: bool, between: bool) -> None:
     if between:
         y = m.quantized(y)
     graph, error = compare(m, m.operator("Add", [m.random((7,), 0.1), y]))
-    assert kinds(graph) == ["Linear"]
-    assert error <= (2.2 if between else ONE_LSB)
+    assert [kind for kind in kinds(graph) if kind != "Reshape"] == ["Linear", *(["DepthwiseConv2D"] if between else [])]
+    assert error <= ONE_LSB
 
 
 def test_weights_quantized_in_the_graph() -> None:
@@ -249,6 +255,29 @@ def test_islands_become_one_table(function: Callable[[QdqModel, str], str]) -> N
     m = QdqModel((1, 4, 9, 9))
     _, error = compare_unary(m, m.quantized(function(m, m.input)))
     assert error <= ONE_LSB
+
+
+def test_a_cast_to_integers_truncates() -> None:
+    m = QdqModel((1, 4, 9, 9))
+    x = m.node("Mul", [m.input, m.constant(np.float32(4))])
+    y = m.node("Cast", [m.node("Cast", [x], to=TensorProto.INT64)], to=TensorProto.FLOAT)
+    _, error = compare_unary(m, m.quantized(y))
+    assert error <= ONE_LSB
+
+
+def test_a_cast_between_real_types_is_nothing() -> None:
+    m = QdqModel((1, 4, 9, 9))
+    y = m.node("Cast", [m.node("Cast", [m.input], to=TensorProto.DOUBLE)], to=TensorProto.FLOAT)
+    graph, error = compare(m, m.operator("Conv", [y, m.weight((3, 4, 1, 1))]))
+    assert kinds(graph) == ["Conv2D"]
+    assert error <= ONE_LSB
+
+
+def test_a_cast_to_narrow_integers_is_refused() -> None:
+    m = QdqModel((1, 4, 9, 9))
+    y = m.node("Cast", [m.node("Cast", [m.input], to=TensorProto.INT8)], to=TensorProto.FLOAT)
+    with pytest.raises(TinyFormerError, match="Cast from FLOAT to INT8"):
+        import_onnx(m.model(m.quantized(y)))
 
 
 @pytest.mark.parametrize("n", [3, 16, 49, 200])

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds small INT8 TensorFlow Lite models operator by operator, and runs them in LiteRT's reference kernels."""
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ _TYPES = {
     np.dtype(np.int16): schema.TensorType.INT16,
 }
 
-_VERSIONS = {"FULLY_CONNECTED": 5, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "HARD_SWISH": 1, "ELU": 1, "RESHAPE": 1}
+_VERSIONS = {
+    "FULLY_CONNECTED": 5,
+    "CONV_2D": 3,
+    "DEPTHWISE_CONV_2D": 3,
+    "HARD_SWISH": 1,
+    "ELU": 1,
+    "RESHAPE": 1,
+}
 """The first versions of operators with INT8 kernels; 2 where nothing is said."""
 
 SAME, VALID = 0, 1

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Tiny assembly snippets, timed in one firmware.
 
 Each snippet is repeated 8 and 16 times in straight code without wait states (ITCM, or SRAM where there is none). The

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The addresses that the cycle model computes are those that the emulator uses, over all benchmark images."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each rule of the Cortex-M4 model, by a snippet whose cycles follow from the rule by hand."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exports of a profile, and exit statuses."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Target files and the errors of a wrong one."""
 
 from __future__ import annotations
@@ -5,7 +6,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tinyformer.config.compose import compose
+from tinyformer.config.location import conf_directory
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.target import known_mcus, load_mcu, mcu_directory
 
@@ -18,16 +22,37 @@ def test_the_promised_targets_exist() -> None:
 def test_target_is_complete(name: str) -> None:
     mcu = load_mcu(name)
     assert mcu.name == name
-    assert mcu.validation in ("calibrated", "held-out checked", "unvalidated")
+    assert mcu.validation in ("calibrated", "held-out checked", "blind", "unvalidated")
     assert load_mcu(mcu_directory() / f"{name}.yaml") == mcu
 
 
 @pytest.mark.parametrize("name", known_mcus())
-def test_every_timing_constant_has_a_source(name: str) -> None:
-    text = (mcu_directory() / f"{name}.yaml").read_text(encoding="utf-8")
-    constants = {key for key in load_mcu(name).timing.model_dump() if key != "model"}
+def test_hydra_composes_the_same(name: str) -> None:
+    assert compose(conf_directory(), [f"mcu={name}"]).config.mcu == load_mcu(name)
+
+
+@pytest.mark.parametrize("core", sorted((mcu_directory() / "core").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_timing_constant_has_a_source(core: Path) -> None:
+    text = core.read_text(encoding="utf-8")
+    constants = {key for key in yaml.safe_load(text).get("timing", {}) if key != "model"}
+    assert constants or "@_here_" in text  # its own, or those of the core that it builds on
     sourced = {line.split(":")[0].strip() for line in text.splitlines() if "  # " in line}
     assert constants <= sourced
+
+
+def test_a_file_overrides_what_its_core_says(tmp_path: Path) -> None:
+    path = tmp_path / "slow.yaml"
+    chip = (mcu_directory() / "stm32f746.yaml").read_text(encoding="utf-8")
+    path.write_text(chip + "timing: {data_miss_sram: 20}\n", encoding="utf-8")
+    ours, theirs = load_mcu(path), load_mcu("stm32f746")
+    assert ours.timing.model_dump() == {**theirs.timing.model_dump(), "data_miss_sram": 20}
+    assert ours.uarts == theirs.uarts
+
+
+def test_a_file_builds_on_another_chip(tmp_path: Path) -> None:
+    path = tmp_path / "slower.yaml"
+    path.write_text("defaults: [stm32f746@_here_, _self_]\nclock_hz: 100000000\n", encoding="utf-8")
+    assert load_mcu(path) == load_mcu("stm32f746").model_copy(update={"clock_hz": 100_000_000})
 
 
 def test_f746_is_the_chip_of_the_data_sheet() -> None:
@@ -40,11 +65,14 @@ def test_f746_is_the_chip_of_the_data_sheet() -> None:
     ("change", "message"),
     [
         (("clock_hz: 216000000", "clock_hz: -1"), "clock_hz"),
-        (("core: cortex-m7", "core: cortex-m3"), "cortex-m7"),
+        (("core@_here_: cortex-m7", "core@_here_: cortex-m3"), "none of cortex-m33, cortex-m4"),
+        (("core@_here_: cortex-m7", "cortex-m7"), "write core@_here_: NAME"),
+        (("name: stm32f746", "core: cortex-m0plus\nname: stm32f746"), "cortex-m7.*DSP extension"),
         (("name: stm32f746", "title: stm32f746"), "title|name"),
         (("start: 0x20010000", "start: 0x20008000"), "overlap"),
-        (("core: cortex-m7", "core: cortex-m4"), "single-issue"),
-        (("family: f7", "family: [f7"), "not valid YAML"),
+        (("name: stm32f746", "core: cortex-m4\nname: stm32f746"), "single-issue"),
+        (("core@_here_: cortex-m7", "core@_here_: cortex-m4"), "flash_accelerator"),
+        (("name: stm32f746", "name: [stm32f746"), "not valid YAML"),
     ],
 )
 def test_wrong_files_are_explained(change: tuple[str, str], message: str, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compilers: caching, sanitizers, error messages, reproducible output."""
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ def test_objects_are_shared_by_programs_and_checked_like_them(tmp_path: Path, mo
     shift = write(tmp_path / "shared", "int SHIFT(int n) { return 1 << n; }\n", "shift.c")
     main = write(tmp_path, "int shift(int); int main(int n, char **v) { (void)v; return shift(n + 31) & 0; }\n")
     for sanitize, stopped in (("", False), ("undefined", True)):
-        objects = compile_host_objects([shift], sanitize, defines=["SHIFT=shift"])
+        objects = compile_host_objects([shift], [], sanitize, defines=["SHIFT=shift"])
         assert list(objects) == ["shift.c"]
         program = compile_host_executable([main, *objects.values()], [], tmp_path / f"program{sanitize}", sanitize)
         assert (subprocess.run([program], check=False, capture_output=True).returncode != 0) == stopped
     monkeypatch.setattr(toolchain, "_run", lambda command: pytest.fail(f"compiler started: {command}"))
-    assert compile_host_objects([shift], "undefined", defines=["SHIFT=shift"]) == objects
+    assert compile_host_objects([shift], [], "undefined", defines=["SHIFT=shift"]) == objects
 
 
 def test_overflowing_memories_are_counted(tmp_path: Path) -> None:
@@ -116,6 +117,12 @@ def test_firmware_does_not_depend_on_the_directory(tmp_path: Path) -> None:
         images.append(image.read_bytes())
     assert images[0] == images[1]
     assert str(tmp_path).encode() not in images[0]
+
+
+def test_firmware_does_not_say_where_the_compiler_lies(tmp_path: Path) -> None:
+    source = write(tmp_path, "#include <stdint.h>\nint main(void) { return (int)(uint8_t)300; }\n")
+    firmware = link_firmware([source], [], load_mcu("stm32f746"), tmp_path / "firmware.elf")
+    assert b"site-packages" not in firmware.read_bytes()
 
 
 def _count_builds(arguments: tuple[str, Path]) -> str:

@@ -1,42 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small random supernets for property tests."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from hypothesis import strategies as st
 
-from tinyformer.nets.supernet_spec import (
-    BlockChoices,
-    ConvChoices,
-    InvertedResidualChoices,
-    SkipChoice,
-    StageChoices,
-    SupernetSpec,
-    TransformerChoices,
-)
-
-
-def some(*values: Any) -> st.SearchStrategy[tuple[Any, ...]]:
-    """A non-empty ascending choice of ``values``."""
-    return st.sets(st.sampled_from(values), min_size=1).map(lambda chosen: tuple(sorted(chosen)))
+from tests.nets.kinds import choices, some
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Choices
+from tinyformer.nets.spec import DOWNSAMPLES, Downsample
+from tinyformer.nets.supernet_spec import StageChoices, SupernetSpec
 
 
 @st.composite
-def positions(draw: st.DrawFn, first: bool, size: int) -> tuple[BlockChoices, ...]:
+def positions(draw: st.DrawFn, first: bool, size: int) -> tuple[Choices, ...]:
     """What one position of a stage, on a feature map of ``size`` pixels, may hold."""
-    kinds = [
-        st.builds(ConvChoices, some(1, 3, 5)),
-        st.builds(InvertedResidualChoices, some(3, 5, 7), some(1, 2, 3)),
-    ]
-    if not first:
-        pools = some(*(pool for pool in (1, 2, 4) if size % pool == 0))
-        kinds += [
-            st.builds(TransformerChoices, some(1, 2), some(1, 2, 3), some(4, 6, 8), some(0.5, 1.0, 2.0), pools),
-            st.just(SkipChoice()),
-        ]
-    chosen = draw(st.sets(st.integers(0, len(kinds) - 1), min_size=1, max_size=3))
-    return tuple(draw(kinds[index]) for index in sorted(chosen))
+    kinds = sorted(kind for kind, found in KINDS.items() if found.block.first or not first)
+    chosen = draw(st.sets(st.sampled_from(kinds), min_size=1, max_size=3))
+    return tuple(draw(choices(kind, size)) for kind in sorted(chosen))
+
+
+def downsamples(before: int, stride: int) -> st.SearchStrategy[tuple[Downsample, ...]]:
+    """Ways to divide the side of ``before`` pixels by ``stride``."""
+    ways = DOWNSAMPLES if before % stride == 0 else ("stride",)
+    chosen = st.sets(st.sampled_from(ways), min_size=1)
+    return chosen.map(lambda some_ways: tuple(way for way in DOWNSAMPLES if way in some_ways))
 
 
 @st.composite
@@ -47,10 +35,15 @@ def supernet_specs(draw: st.DrawFn) -> SupernetSpec:
     stages = []
     for _ in range(draw(st.integers(1, 2))):
         stride = draw(st.sampled_from([1, 2]))
-        size = -(-size // stride)
+        before, size = size, -(-size // stride)
         count = draw(st.integers(1, 3))
         stages.append(
-            StageChoices(draw(some(4, 8, 12)), stride, tuple(draw(positions(j == 0, size)) for j in range(count)))
+            StageChoices(
+                draw(some(4, 8, 12)),
+                stride,
+                tuple(draw(positions(j == 0, size)) for j in range(count)),
+                draw(downsamples(before, stride)),
+            )
         )
     return SupernetSpec(
         image_size=image_size,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lowering: the very operators that exporting, quantizing and importing the same sub-network yields."""
 
 from __future__ import annotations
@@ -9,16 +10,20 @@ import numpy as np
 import pytest
 import torch
 
+from tests.nets.kinds import examples
 from tinyformer.compression.export import to_float_onnx
 from tinyformer.compression.quantize import quantize
 from tinyformer.config.quantization import QuantizationConfig
 from tinyformer.ir import graph as ir
 from tinyformer.ir.onnx_import import import_onnx
+from tinyformer.nets.kinds import KINDS
 from tinyformer.nets.lowering import lower
 from tinyformer.nets.spec import (
     Activation,
+    BottleneckBlock,
     ConvBlock,
     InvertedResidual,
+    ResidualBlock,
     Skip,
     StageSpec,
     SubnetSpec,
@@ -54,7 +59,28 @@ def network(activation: Activation = "relu", head_width: int = 0, pool: int = 1,
     )
 
 
+def residual_network(activation: Activation) -> SubnetSpec:
+    return SubnetSpec(
+        image_size=16,
+        channels=3,
+        classes=5,
+        activation=activation,
+        stem_width=8,
+        stem_kernel=3,
+        stem_stride=1,
+        stages=(
+            StageSpec(8, 1, (ResidualBlock(3, 1.0), ResidualBlock(3, 0.5), Skip())),
+            StageSpec(16, 2, (ResidualBlock(5, 0.5), TransformerBlock(1, 2, 4, 1.0, 4)), "maxpool"),
+            StageSpec(24, 2, (BottleneckBlock(3, 0.5), BottleneckBlock(3, 0.25), InvertedResidual(3, 2))),
+            StageSpec(24, 2, (ConvBlock(3),), "maxpool"),
+        ),
+        head_width=0,
+    )
+
+
 NETWORKS = [
+    residual_network("relu"),
+    residual_network("hardswish"),
     network(),
     network("relu6", head_width=24, channels=3),
     network("silu", pool=2),
@@ -88,7 +114,15 @@ def structure(graph: ir.Graph) -> list[tuple]:
     ]
 
 
-@pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.activation)
+def of_kind(kind: str) -> SubnetSpec:
+    """First in their stages where they may be, strided and pooled, and behind another block."""
+    small, middle, large = examples(kind)
+    first = (small if small.first else ConvBlock(3), large)
+    stages = (StageSpec(8, 2, first), StageSpec(12, 2, (middle if small.first else ConvBlock(1), small), "maxpool"))
+    return SubnetSpec(16, 3, 5, "silu", 8, 3, 1, stages, 0)
+
+
+@pytest.mark.parametrize("spec", [*NETWORKS, *map(of_kind, KINDS)])
 def test_structure_equals_the_imported_model(spec):
     ours, theirs = lower(spec), imported(spec)
     assert [type(op).__name__ for op in ours.ops] == [type(op).__name__ for op in theirs.ops]
@@ -99,7 +133,7 @@ def test_structure_equals_the_imported_model(spec):
     assert lower(spec).outputs == (lower(spec).ops[-1].output,)
 
 
-@pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.activation)
+@pytest.mark.parametrize("spec", [*NETWORKS, *map(of_kind, KINDS)])
 def test_weighted_operators_bear_their_layers_names_and_shapes(spec):
     graph = lower(spec)
     ops = {op.name: op for op in graph.ops}

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block pruning: exact ratios, the least important blocks, the same blocks as the compiler's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight sharing: a path, and the network extracted from it, are one computation."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a supernet may be, and the sub-networks it yields."""
 
 from __future__ import annotations
@@ -101,8 +102,8 @@ def test_a_block_outside_the_choices_is_not_contained() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ((TRANSFORMER,),)),)), "first of its stage"),
-        (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ((CONV, SkipChoice()),)),)), "first of its stage"),
+        (lambda: replace(SMALL, stages=(StageChoices((16,), 1, ((TRANSFORMER,),)),)), "first of its stage"),
+        (lambda: replace(SMALL, stages=(StageChoices((8,), 2, ((CONV, SkipChoice()),)),)), "first of its stage"),
         (lambda: replace(SMALL, image_size=14), "2 does not divide the 7 x 7 feature map"),
         (lambda: replace(SMALL, stem_widths=(6,)), "6 is not a multiple of 4"),
         (lambda: replace(SMALL, stem_widths=(16, 8)), "not in ascending order"),
@@ -113,6 +114,8 @@ def test_a_block_outside_the_choices_is_not_contained() -> None:
         (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ()),)), "no position"),
         (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ((CONV, CONV),)),)), "each once"),
         (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ((ConvChoices(()),),)),)), "offers no choice"),
+        (lambda: replace(SMALL, stages=(StageChoices((8,), 1, ((CONV,),), ()),)), "downsamples must be"),
+        (lambda: replace(SMALL, image_size=14, stages=(StageChoices((8,), 2, ((CONV,),), ("maxpool",)),)), "7 x 7"),
         (lambda: replace(SMALL, classes=1), "at least 2"),
         (lambda: SupernetSpec.from_dict({"image_size": 3}), "not the description of a supernet"),
         (lambda: SupernetSpec.from_dict({**SMALL.to_dict(), "extra": 1}), "not the description of a supernet"),

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One tiny project per test session: the whole pipeline, seconds a stage."""
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ TINY = (
     "supernas.max_candidates=4",
     "supernas.population=4",
     "supernas.samples=4",
-    "train=smoke",
+    "supernet_training=smoke",
     "sparsenas=smoke",
     "sparsenas.population=4",
     "sparsenas.generations=1",
     "sparsenas.evaluation_images=64",
-    "sparsenas.workers=1",
+    "runtime.workers=1",
     "finetune.epochs=2",
     "finetune.warmup_epochs=0.5",
     "quantization.calibration_images=32",
-    "engine.verify_images=2",
+    "runtime.verify_images=2",
     "trainer.num_threads=1",
-    "trainer.progress_bar=false",
+    "runtime.progress_bar=false",
 )
 """Overrides that make every stage small, and none of them another stage."""
 

@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """A throw-away copy of the project, driven as a user drives it: through the command line and DVC."""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from pathlib import Path
 
 import yaml
 
-from tinyformer.tracking.runs import content_digest
+from tinyformer.keys import content_digest
 
 CHECKOUT = Path(__file__).parents[2]
 COPIED = ("conf", "src", ".dvc/config", "dvc.yaml", ".dvcignore")
@@ -61,13 +63,20 @@ class Project:
             cwd=self.root, env=self.environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
-    def run_stage(self, name: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
+    def run_stage(self, name: str, ok: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a stage to its end, without DVC."""
-        return self._run([sys.executable, "-m", f"tinyformer.pipeline.{name}"], ok)
+        return self._run([sys.executable, "-m", f"tinyformer.pipeline.{name}"], ok, environment)
 
-    def _run(self, command: list[str], ok: bool) -> subprocess.CompletedProcess[str]:
+    def _run(
+        self, command: list[str], ok: bool, environment: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
-            command, cwd=self.root, env=self.environment(), capture_output=True, text=True, check=False
+            command,
+            cwd=self.root,
+            env={**self.environment(), **(environment or {})},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert not ok or result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
         return result
@@ -86,5 +95,7 @@ class Project:
 
 
 def stages_run(output: str) -> list[str]:
-    """Names of the stages that a `dvc repro` really executed, from what it printed."""
-    return [line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage '")]
+    """Names of the stages that `tinyformer repro` or `dvc repro` really executed, from what it printed; without
+    `inputs` and `publish`, which look each time."""
+    found = re.findall(r"^(?:Running stage '(\w+)'|\d+/\d+ (\w+): running)", output, re.M)
+    return [name for one, other in found if (name := one or other) not in ("inputs", "publish")]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two checkouts without a shared cache end in the same bytes."""
 
 from __future__ import annotations

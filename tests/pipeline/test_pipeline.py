@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The pipeline as its user sees it: artefacts, metrics, caching, tracking, DVC's own commands."""
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 import onnx
 import pytest
 import yaml
+from PIL import Image
 from tests.pipeline.conftest import TINY
 from tests.pipeline.project import Project, stages_run
 
@@ -24,7 +26,7 @@ HEADLINE = {
     "accuracy_float": float, "accuracy_int8": float, "agreement_onnxruntime": float, "flash_bytes": int,
     "sram_bytes": int, "instructions": int, "cycles": int, "latency_ms": float, "macs": int, "params": int,
     "params_nonzero": int, "block_sparsity": float, "bit_exact_images_host": int, "bit_exact_images_mcu": int,
-    "mcu": str, "dataset": str, "experiment": str, "seed": int,
+    "mcu": str, "code_kind": str, "dataset": str, "experiment": str, "seed": int,
 }  # fmt: skip
 
 
@@ -36,7 +38,7 @@ def test_every_stage_ran_and_left_what_it_names(tiny: Project) -> None:
     log = (tiny.root / "first_run.log").read_text("utf-8")
     assert stages_run(log) == list(STAGES)
     stages = yaml.safe_load((tiny.root / "dvc.yaml").read_text("utf-8"))["stages"]
-    assert tuple(stages) == STAGES
+    assert tuple(stages) == ("inputs", *STAGES, "publish")
     named = sum(len(stage.get("outs", [])) + len(stage.get("metrics", [])) for stage in stages.values())
     assert len(tiny.digests()) == named - 1, "all but the templated data directory"
 
@@ -71,6 +73,18 @@ def test_nothing_runs_twice(tiny: Project) -> None:
     assert time.monotonic() - begin < 120, "it only looks things up"
 
 
+def test_what_changes_no_result_trains_and_searches_nothing(tiny: Project) -> None:
+    """In the words that were theirs before they had a section of their own, too."""
+    before = tiny.digests()
+    harmless = ["trainer.progress_bar=true", "sparsenas.workers=2", "runtime.checkpoint_every=7", "tracking=disabled"]
+    assert stages_run(tiny.tinyformer("repro", *TINY, *harmless).stdout) == []
+    assert stages_run(tiny.tinyformer("repro", *TINY, "engine.verify_images=3").stdout) == ["deploy", "report"]
+    assert summary(tiny)["bit_exact_images_mcu"] == 3
+    assert stages_run(tiny.tinyformer("repro", *TINY, "mcu.validation_note=none").stdout) == ["report"]
+    assert stages_run(tiny.tinyformer("repro", *TINY).stdout) == []
+    assert tiny.digests() == before
+
+
 def test_another_sparsity_leaves_the_supernet_alone_and_going_back_runs_nothing(tiny: Project) -> None:
     before = tiny.digests()
     changed = tiny.tinyformer("repro", *TINY, "sparsity=s90")
@@ -99,9 +113,17 @@ def test_dvc_knows_stages_metrics_and_parameters(tiny: Project) -> None:
     assert metrics[""]["data"]["outputs/summary.json"]["data"] == summary(tiny)
 
 
+def test_dvc_shows_plots_and_a_table_that_fits(tiny: Project) -> None:
+    plots = json.loads(tiny.dvc("plots", "show", "--json").stdout)
+    assert not plots.get("errors")
+    assert len(plots["data"]) == 6 and all(plots["data"].values())
+    metrics = json.loads(tiny.dvc("metrics", "show", "--json").stdout)[""]["data"]
+    assert list(metrics) == ["outputs/summary.json"], "a screen wide, not 344 columns"
+
+
 def test_an_impossible_limit_names_the_smallest_achievable_and_loses_nothing(tiny: Project) -> None:
     before = tiny.digests()
-    result = tiny.tinyformer("repro", *TINY, "sparsenas.limits.sram_bytes=1000", ok=False)
+    result = tiny.tinyformer("repro", *TINY, "limits.sram_bytes=1000", ok=False)
     assert result.returncode != 0
     assert "sram_bytes" in result.stderr + result.stdout
     assert "smallest achievable" in result.stderr + result.stdout
@@ -120,7 +142,7 @@ def test_an_impossible_limit_names_the_smallest_achievable_and_loses_nothing(tin
         ("finetune", "outputs/subnet.yaml", ["subnet.yaml"]),
         ("quantize", "outputs/subnet.safetensors", ["subnet.safetensors"]),
         ("codegen", "outputs/model.onnx", ["model.onnx"]),
-        ("deploy", "outputs/firmware/report.json", ["report.json"]),
+        ("deploy", "outputs/codegen/report.json", ["report.json"]),
         ("report", "outputs/pareto.json", ["pareto.json"]),
         ("report", "params.yaml", ["params.yaml"]),
     ],
@@ -141,6 +163,24 @@ def test_a_truncated_file_is_named(tiny: Project, stage: str, name: str, words: 
     assert "Traceback" not in result.stderr, result.stderr
     for word in words:
         assert word in result.stderr
+
+
+def test_images_that_were_added_are_seen(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    images = tmp_path / "images"
+    for name in ("cat", "dog"):
+        for i in range(6):
+            (images / name).mkdir(parents=True, exist_ok=True)
+            Image.new("L", (8, 8), 40 * i).save(images / name / f"{i}.png")
+    command = ("repro", *TINY, "data=image_folder", f"data.root={images}", "data.channels=1", "--stage", "prepare")
+    assert stages_run(project.tinyformer(*command).stdout) == ["prepare"]
+    assert stages_run(project.tinyformer(*command).stdout) == []
+    Image.new("L", (8, 8), 9).save(images / "cat" / "new.png")
+    assert stages_run(project.tinyformer(*command).stdout) == ["prepare"]
+    (images / "cat" / "new.png").unlink()
+    assert stages_run(project.dvc("repro", "prepare").stdout) == [], "restored"
+    Image.new("L", (8, 8), 10).save(images / "dog" / "new.png")
+    assert stages_run(project.dvc("repro", "prepare").stdout) == ["prepare"]
 
 
 def test_missing_data_without_network_says_what_to_put_where(tiny: Project, tmp_path: Path) -> None:

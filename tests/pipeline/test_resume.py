@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stage killed at any moment continues, and ends in the same bytes as the one that was not."""
 
 from __future__ import annotations
@@ -8,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.pipeline.project import Project
+from tests.pipeline.project import Project, stages_run
 
-from tinyformer.tracking.runs import content_digest
+from tinyformer.keys import content_digest
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -39,6 +40,22 @@ def test_a_killed_stage_resumes_to_equal_bytes(tiny: Project, tmp_path: Path, st
     assert saved
     project.run_stage(stage)
     assert {name: content_digest(project.root / name) for name in outputs} == expected
+    assert stage == "sparsenas" or not any(work.iterdir()), "what has ended is not resumed"
+
+
+def test_other_code_makes_other_weights(tiny: Project, tmp_path: Path) -> None:
+    """Nothing of what the old code made is taken for the new code's: no checkpoint, no output."""
+    project = Project(tmp_path / "copy")
+    shutil.copytree(tiny.root, project.root, ignore=shutil.ignore_patterns("wandb"))
+    weights = project.root / "outputs/supernet.safetensors"
+    before = content_digest(weights)
+    code = project.root / "src/tinyformer/supernas/training.py"
+    text = code.read_text("utf-8")
+    assert text.count("return torch.stack(losses).mean()") == 1
+    code.write_text(text.replace("return torch.stack(losses).mean()", "return -torch.stack(losses).mean()"), "utf-8")
+    # SuperNAS ranks supernets by short trainings of the same code.
+    assert stages_run(project.dvc("repro", "train_supernet").stdout) == ["supernas", "train_supernet"]
+    assert content_digest(weights) != before
 
 
 def _wait_for_progress(process: object, work: Path) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A realistic report, made of synthetic figures."""
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 from tinyformer.config.mcu import McuConfig
+from tinyformer.mcu.target import load_mcu
 from tinyformer.report.inputs import ArenaBuffer, LayerRow, ParetoPoint, ReportInputs
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -19,7 +21,7 @@ CONF = Path(__file__).parents[2] / "conf"
 @pytest.fixture
 def mcu() -> McuConfig:
     """The STM32F746 of conf/mcu."""
-    return McuConfig(**yaml.safe_load((CONF / "mcu" / "stm32f746.yaml").read_text()))
+    return load_mcu("stm32f746")
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTML report: self-contained, deterministic, complete, and alive in a browser."""
 
 from __future__ import annotations

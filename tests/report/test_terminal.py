@@ -1,20 +1,18 @@
-"""Terminal tables, the comparison, and the number formats."""
+# SPDX-License-Identifier: Apache-2.0
+"""Terminal tables, and the number formats."""
 
 from __future__ import annotations
 
 import io
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from plotly.offline import get_plotlyjs
 from rich.console import Console
 
 from tinyformer.config.mcu import McuConfig
 from tinyformer.report import formatting
-from tinyformer.report.compare import print_comparison, write_comparison
 from tinyformer.report.summary import print_summary
 
 
@@ -37,33 +35,6 @@ def test_print_summary(mcu: McuConfig, summary: dict[str, Any]) -> None:
     assert "Over budget" not in text
     text = _printed(lambda console: print_summary(summary, mcu, {"latency_ms": 2.0}, console))
     assert "Over budget: Latency" in text
-
-
-@pytest.fixture
-def experiments(summary: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Two finished experiments and one without a deployment."""
-    sparse = {**summary, "accuracy_int8": 0.98, "latency_ms": 2.1, "flash_bytes": 40_000}
-    started = {key: summary[key] for key in ("experiment", "dataset", "mcu", "seed", "accuracy_float")}
-    return {"s50": summary, "s80 <b>": sparse, "started": {**started, "seed": 2}}
-
-
-def test_print_comparison(experiments: dict[str, dict[str, Any]]) -> None:
-    text = _printed(lambda console: print_comparison(experiments, console))
-    assert _line(text, "Latency") == ["Latency", "3.42 ms", "2.10 ms", "–"]
-    assert _line(text, "seed") == ["seed", "1", "1", "2"]
-    assert "dataset" not in text, "what does not differ is not shown"
-
-
-def test_write_comparison(experiments: dict[str, dict[str, Any]], tmp_path: Path) -> None:
-    write_comparison(experiments, tmp_path / "compare.html")
-    write_comparison(experiments, tmp_path / "again.html")
-    page = (tmp_path / "compare.html").read_text()
-    assert page == (tmp_path / "again.html").read_text()
-    page = page.replace(get_plotlyjs(), "")
-    assert "s80 &lt;b&gt;" in page
-    best = re.findall(r'<td class="number best"[^>]*>([^<]*)<', page)
-    assert best == ["98.61 %", "39.1 KB", "2.10 ms"]
-    assert page.count("<tr>") == 4
 
 
 @pytest.mark.parametrize(

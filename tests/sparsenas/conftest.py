@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small supernet with transformer choices, data that can be learned, and a cost model simple enough to predict."""
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import torch
 from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.data.splits import Split
-from tinyformer.engine.estimator import Cost
+from tinyformer.engine.costs.estimator import Cost
 from tinyformer.nets.plan_counts import total_blocks, zero_blocks
 from tinyformer.nets.spec import SparsityPlan, SubnetSpec, weighted_layers
 from tinyformer.nets.supernet import Supernet
@@ -22,6 +23,8 @@ from tinyformer.nets.supernet_spec import (
     TransformerChoices,
 )
 from tinyformer.sparsenas.evaluator import Evaluator
+from tinyformer.sparsenas.repair import TargetRepair
+from tinyformer.sparsenas.variation import Variation
 
 SUPERNET = SupernetSpec(
     image_size=8,
@@ -69,6 +72,16 @@ class WeightCosts:
         return Cost(flash, sram, cycles, cycles / 1e6)
 
 
+def targeted(
+    sparsity: SparsityConfig, supernet: SupernetSpec = SUPERNET, *, require_transformer: bool = True
+) -> Variation:
+    """Variation under a sparsity target, that of ``sparsity``."""
+    assert sparsity.target != "auto"
+    return Variation(
+        supernet, sparsity, TargetRepair(sparsity, sparsity.target), require_transformer=require_transformer
+    )
+
+
 @pytest.fixture(scope="session")
 def supernet_spec() -> SupernetSpec:
     return SUPERNET
@@ -87,7 +100,7 @@ def split() -> Split:
 
 @pytest.fixture(scope="session")
 def config() -> SparseNasConfig:
-    return SparseNasConfig(population=6, generations=3, batch_size=32, recalibration_batches=2, workers=1, patience=40)
+    return SparseNasConfig(population=6, generations=3, batch_size=32, recalibration_batches=2, patience=40)
 
 
 @pytest.fixture(scope="session")

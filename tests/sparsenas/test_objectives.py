@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constrained domination, sorting and crowding."""
 
 from __future__ import annotations
@@ -8,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyformer.engine.estimator import Cost
+from tinyformer.engine.costs.estimator import Cost
+from tinyformer.search.domination import crowding, dominates, fronts, ranking
 from tinyformer.sparsenas.genome import Genome
-from tinyformer.sparsenas.objectives import Candidate, crowding, dominates, fronts, ranking
+from tinyformer.sparsenas.objectives import Candidate
 
 from .conftest import SUPERNET
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The search as a whole: deterministic, resumable after a kill, within the limits, honest when they cannot be met."""
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import pytest
 import torch
 
 from tinyformer.budget import Budget
+from tinyformer.config.limits import LimitsConfig
+from tinyformer.config.runtime import RuntimeConfig
 from tinyformer.config.sparsenas import SparseNasConfig
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.errors import TinyFormerError
@@ -29,9 +32,8 @@ from tinyformer.sparsenas.genome import Genome
 from tinyformer.sparsenas.pool import ProcessPool, SerialPool, make_pool
 from tinyformer.sparsenas.search import search
 from tinyformer.sparsenas.store import EvaluationStore
-from tinyformer.sparsenas.variation import Variation
 
-from .conftest import SUPERNET, WeightCosts
+from .conftest import WeightCosts, targeted
 
 SPARSITY = SparsityConfig(target=0.5, ratios=(0.0, 0.4, 0.6, 0.8))
 BUDGET = Budget({"flash_bytes": 4000.0, "sram_bytes": 2400.0})
@@ -65,7 +67,7 @@ class FakePool:
 
 
 def run(config: SparseNasConfig, pool=None, store=None, budget=BUDGET, seed=0, **callbacks) -> SearchResult:
-    variation = Variation(SUPERNET, SPARSITY, require_transformer=config.require_transformer)
+    variation = targeted(SPARSITY, require_transformer=config.require_transformer)
     evaluations = Evaluations(pool or FakePool(), store or EvaluationStore(None), Genome.digest)
     return evolve(variation, WeightCosts(), budget, evaluations, config=config, seed=seed, **callbacks)
 
@@ -127,8 +129,7 @@ def test_impossible_limit_is_named_with_what_is_achievable(config, limit, messag
 
 def test_tight_but_possible_limits_are_met(config):
     smallest = min(
-        WeightCosts().estimate(genome.subnet, genome.plan).flash_bytes
-        for genome in Variation(SUPERNET, SPARSITY, require_transformer=True).smallest()
+        WeightCosts().estimate(genome.subnet, genome.plan).flash_bytes for genome in targeted(SPARSITY).smallest()
     )
     result = run(config, budget=Budget({"flash_bytes": smallest * 1.1}))
     assert all(candidate.cost.flash_bytes <= smallest * 1.1 for candidate in result.evaluated)
@@ -174,7 +175,7 @@ def test_unwritable_store_is_a_clear_error(tmp_path):
 
 
 def test_evaluation_is_deterministic_and_depends_on_the_plan(evaluator, config):
-    variation = Variation(SUPERNET, SPARSITY, require_transformer=True)
+    variation = targeted(SPARSITY)
     (genome, *_) = variation.smallest()
     before = {name: tensor.clone() for name, tensor in evaluator.weights.items()}
     first = evaluator.accuracy(genome)
@@ -187,14 +188,33 @@ def test_evaluation_is_deterministic_and_depends_on_the_plan(evaluator, config):
 
 @pytest.mark.parametrize("criterion", ["l2", "taylor"])
 def test_recovery_keeps_the_pruned_network_learning(evaluator, criterion):
-    (genome, *_) = Variation(SUPERNET, SPARSITY, require_transformer=True).smallest()
+    (genome, *_) = targeted(SPARSITY).smallest()
     recovering = replace(evaluator, sparsity=SparsityConfig(recovery_steps=30, recovery_lr=0.05, criterion=criterion))
     assert recovering.accuracy(genome) > max(0.5, evaluator.accuracy(genome))
     assert recovering.key(genome) != evaluator.key(genome)
 
 
+def test_compensation_changes_the_evaluation_and_its_key(evaluator):
+    (genome, *_) = targeted(SPARSITY).smallest()
+    compensated = replace(evaluator, sparsity=SparsityConfig(compensation="least_squares", compensation_images=64))
+    first = compensated.accuracy(genome)
+    assert compensated.accuracy(genome) == first
+    assert compensated.key(genome) != evaluator.key(genome)
+
+
+def test_a_device_that_is_not_there_is_named(evaluator, config, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    def on(device: str):
+        return replace(evaluator, config=config.model_copy(update={"device": device}))
+
+    assert on("auto").device.type == "cpu"
+    with pytest.raises(TinyFormerError, match=r"sparsenas\.device is cuda.*choose auto or cpu"):
+        make_pool(on("cuda"), RuntimeConfig())
+
+
 def test_process_pool_agrees_with_this_process(evaluator, config):
-    variation = Variation(SUPERNET, SPARSITY, require_transformer=True)
+    variation = targeted(SPARSITY)
     rng = np.random.default_rng(0)
     genomes = [variation.sample(rng) for _ in range(4)]
     with SerialPool(evaluator) as serial, ProcessPool(evaluator, 2) as processes:
@@ -209,20 +229,20 @@ def test_workers_end_with_a_parent_that_is_killed(tmp_path):
             """
             import os, time
             import numpy as np
-            from tests.sparsenas.conftest import SUPERNET
+            from tests.sparsenas.conftest import SUPERNET, targeted
+            from tinyformer.config.runtime import RuntimeConfig
             from tinyformer.config.sparsenas import SparseNasConfig
             from tinyformer.config.sparsity import SparsityConfig
             from tinyformer.data.splits import Split
             from tinyformer.nets.supernet import Supernet
             from tinyformer.sparsenas.evaluator import Evaluator
             from tinyformer.sparsenas.pool import ProcessPool
-            from tinyformer.sparsenas.variation import Variation
 
             if __name__ == "__main__":
                 split = Split(np.zeros((8, 8, 8, 1), np.uint8), np.zeros(8, np.int64))
                 weights = Supernet(SUPERNET).state_dict()
                 evaluator = Evaluator(SUPERNET, weights, split, split, SparseNasConfig(), SparsityConfig())
-                genomes = Variation(SUPERNET, SparsityConfig(), require_transformer=True).smallest()
+                genomes = targeted(SparsityConfig()).smallest()
                 pool = ProcessPool(evaluator, 1)
                 print(*pool.accuracies(genomes), flush=True)
                 print(*pool._executor._processes, flush=True)
@@ -252,10 +272,10 @@ def _running(pid: int) -> bool:
         return False
 
 
-def test_ray_is_named_when_it_is_not_installed(evaluator, config, monkeypatch):
+def test_ray_is_named_when_it_is_not_installed(evaluator, monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(TinyFormerError, match=r"tinyformer\[cluster\]"):
-        make_pool(evaluator, config.model_copy(update={"pool": "ray"}))
+        make_pool(evaluator, RuntimeConfig(pool="ray"))
 
 
 def test_killed_process_loses_nothing_stored(tmp_path):
@@ -280,7 +300,8 @@ def test_killed_process_loses_nothing_stored(tmp_path):
         assert store.get(f"{int(line):064d}") == int(line) / 1e6
 
 
-def test_whole_search_depends_neither_on_workers_nor_on_restarts(supernet_spec, split, config, tmp_path):
+@pytest.mark.parametrize("target", [0.5, "auto"])
+def test_whole_search_depends_neither_on_workers_nor_on_restarts(supernet_spec, split, config, target, tmp_path):
     torch.manual_seed(0)
     weights = Supernet(supernet_spec).state_dict()
 
@@ -290,10 +311,11 @@ def test_whole_search_depends_neither_on_workers_nor_on_restarts(supernet_spec, 
             weights,
             SimpleNamespace(train=split, val=split),
             costs=WeightCosts(),
-            mcu=load_mcu("stm32f746"),
-            sparsity=SPARSITY,
-            config=config.model_copy(update={"workers": workers, "generations": 1}),
+            budget=Budget.of(LimitsConfig(), load_mcu("stm32f746")),
+            sparsity=SPARSITY.model_copy(update={"target": target}),
+            config=config.model_copy(update={"generations": 1}),
             seed=3,
+            runtime=RuntimeConfig(workers=workers),
             store=store,
         )
         return text(result)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A supernet that trains in a second; as a program, one that is killed (see ``tests.trainings``)."""
 
 from __future__ import annotations
@@ -5,8 +6,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.trainings import DATA, TRAINER, die_in_the_second_epoch
-from tinyformer.config.train import TrainConfig
+from tests.trainings import DATA, TRAINER, die_in_the_second_epoch, runtime
+from tinyformer.config.supernet_training import SupernetTrainingConfig
 from tinyformer.data.splits import load_splits
 from tinyformer.nets.supernet_spec import (
     ConvChoices,
@@ -28,16 +29,22 @@ SPEC = SupernetSpec(
 )  # fmt: skip
 
 
-def train_config(**changes: Any) -> TrainConfig:
+def train_config(**changes: Any) -> SupernetTrainingConfig:
     """Four epochs of seven steps."""
     settings = {
         "epochs": 4, "batch_size": 28, "paths": "single", "learning_rate": 0.01, "warmup_epochs": 0.5,
         "validate_every": 2, "recalibration_batches": 2,
     }  # fmt: skip
-    return TrainConfig(**{**settings, **changes})
+    return SupernetTrainingConfig(**{**settings, **changes})
 
 
-def train(dataset: Path, directory: Path, on_metrics: OnMetrics | None = None, **changes: Any) -> TrainedSupernet:
+def train(
+    dataset: Path,
+    directory: Path,
+    on_metrics: OnMetrics | None = None,
+    checkpoint_every: int | None = None,
+    **changes: Any,
+) -> TrainedSupernet:
     """Train with checkpoints in ``directory`` and write ``directory/supernet.safetensors``."""
     trained = train_supernet(
         SPEC,
@@ -47,6 +54,7 @@ def train(dataset: Path, directory: Path, on_metrics: OnMetrics | None = None, *
         TRAINER,
         seed=7,
         checkpoints=directory / "checkpoints",
+        runtime=runtime(checkpoint_every),
         on_metrics=on_metrics,
     )
     save_weights(directory / "supernet.safetensors", trained.supernet.state_dict())

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small space of supernets and an estimator made of layer counts."""
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ from typing import Any
 from tinyformer.budget import Budget
 from tinyformer.config.search_space import SearchSpaceConfig
 from tinyformer.config.supernas import SuperNasConfig
-from tinyformer.engine.estimator import Cost
-from tinyformer.nets.spec import SubnetSpec, weighted_layers
+from tinyformer.engine.costs.estimator import Cost
+from tinyformer.nets.spec import SparsityPlan, SubnetSpec, weighted_layers
 from tinyformer.supernas.space import SupernetSpace
 
 CONFIG: dict[str, Any] = {
@@ -35,13 +36,14 @@ def space(**changes: Any) -> SupernetSpace:
 
 
 def settings(**changes: Any) -> SuperNasConfig:
-    """Few samples, everything else by default."""
-    return SuperNasConfig(**{"samples": 4, "population": 6, **changes})
+    """Few samples, all dense, everything else by default."""
+    return SuperNasConfig(**{"samples": 4, "population": 6, "sparsities": (0.0,), **changes})
 
 
-def estimate(spec: SubnetSpec) -> Cost:
-    """A byte a weight, a byte an output, a microsecond a thousand multiply-accumulates."""
+def estimate(spec: SubnetSpec, plan: SparsityPlan) -> Cost:
+    """A byte a kept weight, a byte an output, a microsecond a thousand multiply-accumulates of kept weights."""
     layers = weighted_layers(spec)
-    macs = sum(layer.macs for layer in layers)
+    kept = {layer.name: 1 - plan[layer.name].ratio if layer.name in plan else 1.0 for layer in layers}
+    macs = round(sum(layer.macs * kept[layer.name] for layer in layers))
     activations = max(layer.positions * layer.shape[0] for layer in layers)
-    return Cost(sum(layer.weights for layer in layers), activations, macs, macs / 1e6)
+    return Cost(round(sum(layer.weights * kept[layer.name] for layer in layers)), activations, macs, macs / 1e6)

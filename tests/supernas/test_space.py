@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The space of supernets: what its configuration allows, and the supernets it stands for."""
 
 from __future__ import annotations
@@ -8,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 from pydantic import ValidationError
 
 from tests.supernas.spaces import CONFIG, space
 from tinyformer.config.search_space import SearchSpaceConfig
-from tinyformer.nets.spec import Skip, TransformerBlock
-from tinyformer.nets.supernet_spec import SkipChoice, SupernetSpec, TransformerChoices
-from tinyformer.supernas.space import SupernetSpace
+from tinyformer.errors import TinyFormerError
+from tinyformer.nets.spec import Skip, TransformerBlock, weighted_layers
+from tinyformer.nets.supernet_spec import ConvChoices, SkipChoice, SupernetSpec, TransformerChoices
+from tinyformer.supernas.space import SubnetworkCounts, SupernetSpace, load_space
 
 SPACES = sorted((Path(__file__).parents[2] / "conf/search_space").glob("*.yaml"))
 
@@ -28,6 +29,13 @@ def test_every_genome_builds_a_supernet() -> None:
     for genome in genomes:
         spec = supernets.build(genome)
         assert spec.contains(spec.sample(rng))
+
+
+@pytest.mark.parametrize("stem", [[1], [1, 2], [4]])
+def test_sub_networks_are_counted_without_building_every_supernet(stem: list[int]) -> None:
+    supernets = space(stem={**CONFIG["stem"], "strides": stem})
+    counts = [supernets.build(genome).count() for genome in supernets.all()]
+    assert supernets.subnetworks() == SubnetworkCounts(max(counts), sum(counts))
 
 
 def test_what_a_genome_stands_for() -> None:
@@ -53,6 +61,26 @@ def test_what_a_genome_stands_for() -> None:
     (transformer,) = spec.stages[1].positions[1]
     assert isinstance(transformer, TransformerChoices)
     assert transformer.pools == (2,)  # 4 does not divide the 6 x 6 feature map
+
+
+def test_the_wide_space_holds_a_million_million_networks_that_fill_the_flash_when_sparse() -> None:
+    config = load_space(next(path for path in SPACES if path.stem == "cifar10_wide"))
+    spec = largest_supernet(SupernetSpace(config, image_size=32, channels=3, classes=10))
+    assert spec.count() >= 10**12
+    assert 3e6 <= sum(layer.weights for layer in weighted_layers(spec.largest())) <= 6e6
+    assert spec.feature_sizes() == [16, 8, 4]
+    assert all(spec.sample(np.random.default_rng(seed)).has_transformer for seed in range(10))
+
+
+def test_choices_of_a_stage_go_before_those_of_the_space() -> None:
+    stages = [{**stage} for stage in CONFIG["stages"]]
+    stages[0] |= {"blocks": {"conv": {"kernels": [5]}}, "strides": [2], "downsample": ["stride", "maxpool"]}
+    config = SearchSpaceConfig.model_validate({**CONFIG, "stages": stages})
+    spec = largest_supernet(SupernetSpace(config, image_size=12, channels=1, classes=3))
+    assert ConvChoices((5,)) in spec.stages[0].positions[0]
+    assert spec.stages[0].downsamples == ("maxpool", "stride")
+    odd = largest_supernet(SupernetSpace(config, image_size=9, channels=1, classes=3))
+    assert odd.stages[0].downsamples == ("stride",)
 
 
 def largest_supernet(supernets: SupernetSpace) -> SupernetSpec:
@@ -88,8 +116,7 @@ def test_variation_stays_in_the_space() -> None:
 @pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
 @pytest.mark.parametrize("image_size", [16, 32, 28])
 def test_the_published_spaces_build(path: Path, image_size: int) -> None:
-    config = SearchSpaceConfig.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    supernets = SupernetSpace(config, image_size, channels=3, classes=10)
+    supernets = SupernetSpace(load_space(path), image_size, channels=3, classes=10)
     rng = np.random.default_rng(0)
     for _ in range(20):
         spec = supernets.build(supernets.sample(rng))
@@ -114,3 +141,20 @@ def test_the_published_spaces_build(path: Path, image_size: int) -> None:
 def test_impossible_spaces_are_explained(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(message)):
         space(**changes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is wrong at 'the file'"),
+        ("stages: [", "is not valid YAML"),
+        ("activation: relu\nwidth_ratios: [0.5]", "is wrong at 'stem'"),
+    ],
+)
+def test_files_that_describe_no_space_are_explained(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TinyFormerError, match=message):
+        load_space(path)
+    with pytest.raises(TinyFormerError, match="Cannot read"):
+        load_space(tmp_path / "missing.yaml")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Supernet training: what it minimises, and that a killed run resumes and ends in the same bytes."""
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def weights(directory: Path) -> bytes:
 def die_at(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Interrupt the training when it is about to draw the paths of ``step``."""
 
-    def paths(spec: Any, config: Any, seed: int, current: int) -> list[SubnetSpec]:
+    def paths(spec: Any, config: Any, seed: int, current: int, progress: float) -> list[SubnetSpec]:
         if current == step:
             raise InterruptedError
-        return training_paths(spec, config, seed, current)
+        return training_paths(spec, config, seed, current, progress)
 
     monkeypatch.setattr(training, "training_paths", paths)
 
@@ -132,8 +133,48 @@ def test_training_learns_and_never_reads_the_test_split(dataset: Path, tmp_path:
 
 
 def test_divergence_is_explained(dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(TinyFormerError, match=r"diverged in epoch 1 .*train\.learning_rate"):
+    with pytest.raises(TinyFormerError, match=r"diverged in epoch 1 .*supernet_training\.learning_rate"):
         train(dataset, tmp_path, learning_rate=1e30, gradient_clip=0.0, warmup_epochs=0.0)
+
+
+SHRINKING = {
+    "paths": "shrinking", "random_paths": 1, "distillation": 0.7,
+    "largest": {"epochs": 3, "batch_size": 28, "learning_rate": 0.01, "warmup_epochs": 0.5, "ema_decay": 0.8},
+}  # fmt: skip
+
+
+def test_shrinking_starts_from_the_largest_network_trained_alone(dataset: Path, tmp_path: Path) -> None:
+    curve: dict[int, dict[str, float]] = {}
+    train(dataset, tmp_path, lambda metrics, epoch: curve.update({epoch: dict(metrics)}), **SHRINKING)
+    assert sorted(curve) == [1, 2, 3, 4, 5, 6, 7], "three epochs alone, four shared"
+    assert "val_accuracy_largest" in curve[3] and "val_accuracy_smallest" not in curve[3]
+    assert curve[4]["train_loss"] < curve[1]["train_loss"]
+
+
+def test_a_shrinking_run_killed_after_its_first_part_ends_in_the_same_bytes(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(dataset, tmp_path / "whole", **SHRINKING)
+    die_at(9, monkeypatch)
+    with pytest.raises(InterruptedError):
+        train(dataset, tmp_path / "killed", **SHRINKING)
+    monkeypatch.undo()
+    monkeypatch.setattr("tinyformer.supernas.largest.train_student", None)  # it is not trained again
+    heard: list[int] = []
+    train(dataset, tmp_path / "killed", lambda metrics, epoch: heard.append(epoch), **SHRINKING)
+    assert heard == [1, 2, 3, 4, 5, 6, 7]
+    assert weights(tmp_path / "killed") == weights(tmp_path / "whole")
+
+
+def test_widths_shrink_in_the_second_half_only() -> None:
+    config = train_config(**SHRINKING)
+    largest = SPEC.largest()
+    early = [path for step in range(20) for path in training_paths(SPEC, config, 1, step, 0.4)[1:]]
+    late = [path for step in range(20) for path in training_paths(SPEC, config, 1, step, 0.6)[1:]]
+    assert all(path.stages[0].width == largest.stages[0].width for path in early)
+    assert any(path.stages[0].width < largest.stages[0].width for path in late)
+    assert len({path.stages[0].blocks for path in early}) > 3, "kernels and depths differ already"
+    assert all(SPEC.contains(path) for path in early + late)
 
 
 def test_paths_of_a_step_depend_on_seed_and_step_alone() -> None:

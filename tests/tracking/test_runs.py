@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs: what an offline run records, what happens without network, and that tracking never harms a stage."""
 
 from __future__ import annotations
 
 import http.server
+import json
 import logging
 import os
 import subprocess
@@ -17,8 +19,8 @@ import yaml
 
 from tinyformer.config.tracking import TrackingConfig
 from tinyformer.errors import TinyFormerError
+from tinyformer.keys import content_digest
 from tinyformer.tracking import publish_summary, read_run, read_runs, start_run, summary_run_id
-from tinyformer.tracking.runs import content_digest
 
 CONF = Path(__file__).parents[2] / "conf" / "tracking"
 PARAMETERS = {"seed": 3, "mcu": {"name": "stm32f746", "memories": [1, 2]}}
@@ -170,6 +172,29 @@ def silent_server() -> Iterator[str]:
     server.shutdown()
 
 
+@pytest.fixture
+def nonsense_server() -> Iterator[str]:
+    """A server that answers everything with 200 and words that mean nothing."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = json.dumps({"data": {"viewer": 7, "nonsense": [None]}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_POST = do_PUT = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
 _ONLINE = """
 import json, sys, yaml
 from pathlib import Path
@@ -224,6 +249,14 @@ def test_a_server_that_refuses_the_run_counts_as_unreachable(tmp_path: Path, sil
     assert fallen_back.returncode == 0, fallen_back.stderr
     assert f"Stage s is tracked offline because {silent_server} refused the run" in fallen_back.stderr
     assert [len(recorded.history) for recorded in read_runs(tmp_path) if recorded.complete] == [1]
+
+
+@pytest.mark.parametrize("unreachable", ["offline"])
+def test_a_server_that_answers_nonsense_harms_no_stage(tmp_path: Path, nonsense_server: str, unreachable: str) -> None:
+    done = _online(tmp_path, WANDB_API_KEY="0" * 40, WANDB_BASE_URL=nonsense_server)(unreachable=unreachable)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "begun\n"
+    assert "Tracking of stage s failed" in done.stderr or "is tracked offline" in done.stderr
 
 
 # --- tracking never harms a stage ---------------------------------------------------------------------------------

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The average of the weights follows its recursion and survives a checkpoint."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints: every tree comes back equal, equal trees give equal bytes, damage is named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command ``tinyformer``. Each command imports what it needs when it runs, so that ``--help`` is immediate."""
 
 from __future__ import annotations
@@ -5,10 +6,14 @@ from __future__ import annotations
 import click
 
 from tinyformer import __version__
+from tinyformer.cli.compare import compare_command
 from tinyformer.cli.compile import compile_command
 from tinyformer.cli.report import report_command
 from tinyformer.cli.repro import compose_command, repro_command
 from tinyformer.cli.simulate import simulate_command
+from tinyformer.cli.space import space_command
+from tinyformer.cli.sync import sync_command
+from tinyformer.cli.zoo import zoo_command
 from tinyformer.errors import TinyFormerError
 
 
@@ -40,3 +45,7 @@ main.add_command(compose_command)
 main.add_command(compile_command)
 main.add_command(simulate_command)
 main.add_command(report_command)
+main.add_command(compare_command)
+main.add_command(space_command)
+main.add_command(sync_command)
+main.add_command(zoo_command)

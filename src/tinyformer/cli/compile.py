@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``tinyformer compile``: any INT8 model, .onnx or .tflite, to a C package."""
 
 from __future__ import annotations
@@ -20,20 +21,45 @@ import click
 @click.option(
     "--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference."
 )
-def compile_command(model: Path, mcu: str, output: Path, name: str | None, settings: str, simulate: bool) -> None:
+@click.option(
+    "--verify",
+    default=None,
+    metavar="N|layers",
+    help="Compare N noisy and N smooth inputs with the model's own runtime (onnxruntime, LiteRT); `layers`: tensor by "
+    "tensor. Default: 2 where the runtime is installed; 0: not at all.",
+)
+@click.option(
+    "--calibrate",
+    type=click.Path(path_type=Path),
+    help="Inputs (.npy, as the model takes them) that give the ranges of tensors that the model leaves in float.",
+)
+def compile_command(
+    model: Path,
+    mcu: str,
+    output: Path,
+    name: str | None,
+    settings: str,
+    simulate: bool,
+    verify: str | None,
+    calibrate: Path | None,
+) -> None:
     """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
     from rich.console import Console  # noqa: PLC0415
 
+    from tinyformer.cli.verify import parse_verify, verify_package, warn_of_wide_ranges  # noqa: PLC0415
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
     from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
     from tinyformer.engine.settings import load_engine_config  # noqa: PLC0415
     from tinyformer.ir.load import load_model  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
+    from tinyformer.verification.calibration import observed_ranges  # noqa: PLC0415
 
     console = Console()
+    inputs, layers = parse_verify(verify, model)
     target, config = load_mcu(mcu), load_engine_config(settings)
     with console.status(f"Reading {model}"):
-        graph = load_model(model)
+        graph = load_model(model, observed_ranges(model, calibrate) if calibrate else None)
+    warn_of_wide_ranges(graph, console)
     with console.status(f"Compiling for {target.name}"):
         compiled = compile_graph(graph, target, config, name or identifier(model.stem))
         compiled.write(output)
@@ -41,4 +67,7 @@ def compile_command(model: Path, mcu: str, output: Path, name: str | None, setti
     if simulate:
         from tinyformer.cli.packages import measure_package  # noqa: PLC0415
 
-        measure_package(output, target, config)
+        measure_package(output, target)
+    if inputs:
+        chip = target if simulate else None
+        verify_package(model, graph, output, chip, inputs, layers, console, required=verify is not None)

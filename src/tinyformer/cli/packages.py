@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Generated packages on the simulated microcontroller, from the command line."""
 
 from __future__ import annotations
@@ -10,13 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from tinyformer.config.engine import EngineConfig
+from tinyformer.budget import Budget
+from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.firmware import build_firmware, run_firmware
-from tinyformer.engine.metrics import check_budgets, measure
-from tinyformer.engine.package_files import open_package
+from tinyformer.engine.compiler import record_profile
+from tinyformer.engine.run.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.package_files import Package, open_package
+from tinyformer.engine.run.profile import check_budget, profile_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.simulator import print_result
 
@@ -34,7 +38,7 @@ def simulate_package(
 ) -> None:
     """Build the package's firmware, run ``images`` (or one random image) through it, print the figures."""
     package = open_package(directory)
-    rows = read_images(images, package.input_shape[1:]) if images else _random_image(package.input_shape)
+    rows = read_images(images, package) if images else _random_image(package.input_shape)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch, console.status("Simulating"):
         elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
@@ -43,41 +47,44 @@ def simulate_package(
         np.save(output, run.outputs[0])
         console.print(f"Outputs written: {output}")
     elif images:
+        names = package.report["classes"]
         for i, row in enumerate(run.outputs[0]):
-            console.print(f"image {i}: class {int(row.argmax())}, outputs {row.tolist()}")
+            best = int(row.argmax())
+            name = f" ({escape(names[best])})" if names else ""
+            console.print(f"image {i}: class {best}{name}, outputs {row.tolist()}")
     print_result(run.result, console, profile=profile)
     console.print(f"One inference: {run.instructions:,.0f} instructions, {run.stack_bytes:,} bytes of stack", end="")
     console.print(f", {run.cycles:,.0f} cycles, {mcu.milliseconds(run.cycles):.3f} ms" if run.cycles else "")
 
 
-def measure_package(directory: Path, mcu: McuConfig, config: EngineConfig) -> None:
-    """Build the package's firmware, simulate one inference, and print sizes, cycles and the costliest layers.
+def measure_package(directory: Path, mcu: McuConfig) -> None:
+    """Simulate one inference of the package's firmware; record and print sizes, cycles and the costliest layers.
 
     Raises:
         TinyFormerError: the firmware does not fit the microcontroller.
     """
     console = Console()
-    image = _random_image(open_package(directory).input_shape)
-    with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch, console.status("Simulating one inference"):
-        elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
-        measured = measure(elf, mcu, run_firmware(elf, mcu, image, directory=directory), directory=directory)
+    with console.status("Simulating one inference"):
+        measured = profile_package(directory, mcu)
+    record_profile(directory, measured)
     table = Table("Figure", "Value", box=SIMPLE_HEAD)
     table.add_row("Flash", f"{measured.flash_bytes:,} bytes")
     table.add_row("SRAM", f"{measured.sram_bytes:,} bytes (arena {measured.arena_bytes:,})")
     table.add_row("Latency", f"{measured.latency_ms:.3f} ms ({measured.cycles:,.0f} cycles)")
     table.add_row("Obtained", measured.cycles_source)
     for layer in sorted(measured.layers, key=lambda layer: -layer.cycles)[:_COSTLIEST]:
-        table.add_row(f"  {layer.name}", f"{layer.cycles:,.0f} cycles, {layer.encoding}")
+        table.add_row(f"  {escape(layer.name)}", f"{layer.cycles:,.0f} cycles, {layer.encoding}")
     console.print(table)
-    check_budgets(measured, mcu, config)
+    check_budget(measured, mcu, Budget.of(LimitsConfig(), mcu))
 
 
-def read_images(path: Path, shape: tuple[int, ...]) -> NDArray[np.int8]:
-    """Images (N, H, W, C) from an .npy file; uint8 pixels become ``pixel - 128``.
+def read_images(path: Path, package: Package) -> NDArray[np.int8]:
+    """INT8 images (N, H, W, C) from an .npy file: raw pixels (uint8), real values (floating) or INT8 as it is.
 
     Raises:
-        TinyFormerError: the file is no array of such images.
+        TinyFormerError: the file is no array of such images, or the model does not say what it sees of a pixel.
     """
+    shape = package.input_shape[1:]
     try:
         array = np.load(path, allow_pickle=False)
     except FileNotFoundError:
@@ -86,12 +93,16 @@ def read_images(path: Path, shape: tuple[int, ...]) -> NDArray[np.int8]:
         raise TinyFormerError(f"{path} is not a readable .npy file; write it with numpy.save.") from None
     if array.shape == shape:
         array = array[None]
-    if array.shape[1:] != shape or array.dtype not in (np.uint8, np.int8) or not len(array):
+    floating = np.issubdtype(array.dtype, np.floating)
+    if array.shape[1:] != shape or not (floating or array.dtype in (np.uint8, np.int8)) or not len(array):
         wanted = ", ".join(map(str, shape))
         raise TinyFormerError(
-            f"{path} holds {array.dtype} of shape {array.shape}; the model takes uint8 or int8 of shape (N, {wanted})."
+            f"{path} holds {array.dtype} of shape {array.shape}; the model takes uint8, int8 or float32 of shape (N,"
+            f" {wanted})."
         )
-    return (array.astype(np.int16) - 128).astype(np.int8) if array.dtype == np.uint8 else array
+    if floating:
+        return package.input_rule.from_real(array)
+    return package.input_rule.from_pixels(array) if array.dtype == np.uint8 else array.astype(np.int8)
 
 
 def _random_image(shape: tuple[int, ...]) -> NDArray[np.int8]:

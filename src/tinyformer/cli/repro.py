@@ -1,9 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
 """``tinyformer repro`` and ``tinyformer compose``."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -23,21 +22,22 @@ OVERRIDES_HELP = (
 def compose_command(overrides: tuple[str, ...], experiment: str | None, check: bool) -> None:
     """Compose conf/ into params.yaml and validate it."""
     from tinyformer.config.compose import compose, write_if_changed  # noqa: PLC0415 (Hydra is slow to import)
+    from tinyformer.experiments.single import project_to_oneself  # noqa: PLC0415
     from tinyformer.pipeline.artifacts import PARAMS  # noqa: PLC0415
 
     root = project_root()
-    text = compose(root / "conf", overrides, experiment).text
+    composition = compose(root / "conf", overrides, experiment)
     path = root / PARAMS
     if check:
-        if not path.is_file() or path.read_text("utf-8") != text:
+        if not path.is_file() or path.read_text("utf-8") != composition.text:
             raise TinyFormerError(
                 "params.yaml is not what conf/ composes to; run `tinyformer compose` with the same overrides."
             )
         click.echo("params.yaml is up to date.")
-    elif write_if_changed(path, text):
-        click.echo("params.yaml written.")
-    else:
-        click.echo("params.yaml unchanged.")
+        return
+    with project_to_oneself(root, composition.config.experiment):
+        written = write_if_changed(path, composition.text)
+    click.echo("params.yaml written." if written else "params.yaml unchanged.")
 
 
 @click.command("repro", epilog=OVERRIDES_HELP)
@@ -45,31 +45,50 @@ def compose_command(overrides: tuple[str, ...], experiment: str | None, check: b
 @click.option("-e", "--experiment", help="Recipe from conf/experiment (default: quickstart).")
 @click.option("--stage", help="Only up to this stage of dvc.yaml.")
 @click.option("--force", is_flag=True, help="Run stages even if nothing they depend on has changed.")
-def repro_command(overrides: tuple[str, ...], experiment: str | None, stage: str | None, force: bool) -> None:
+@click.option("-m", "--multirun", is_flag=True, help="A sweep: every combination of `mcu=a,b seed=range(0,3)`.")
+@click.option("--name", help="With -m: the sweep's directory below outputs/sweeps (default: recipe and swept keys).")
+def repro_command(
+    overrides: tuple[str, ...],
+    experiment: str | None,
+    stage: str | None,
+    force: bool,
+    multirun: bool,
+    name: str | None,
+) -> None:
     """Compose the configuration, run the stages that it changes, and print the headline figures.
 
     What is up to date is skipped, what ran before with the same inputs comes from the cache, and a stage that was
-    killed resumes from its last checkpoint.
+    killed resumes from its last checkpoint. With -m, each point of the sweep has a directory of its own, and a failed
+    one stops no other; the same command goes on where it was stopped.
     """
-    from tinyformer.config.compose import compose, write_if_changed  # noqa: PLC0415 (Hydra is slow to import)
-    from tinyformer.pipeline.artifacts import PARAMS, SUMMARY  # noqa: PLC0415
+    if multirun:
+        from tinyformer.cli.sweep import run_sweep  # noqa: PLC0415 (Hydra is slow to import)
+
+        run_sweep(project_root(), overrides, experiment, name, stage, force)
+        return
+    if name is not None:
+        raise click.UsageError("--name goes with -m.")
+    from tinyformer.experiments.single import run_experiment  # noqa: PLC0415 (Hydra is slow to import)
+    from tinyformer.pipeline.artifacts import REPORT, SUMMARY  # noqa: PLC0415
+    from tinyformer.signals import Interrupted  # noqa: PLC0415
 
     root = project_root()
-    composition = compose(root / "conf", overrides, experiment)
-    if write_if_changed(root / PARAMS, composition.text):
-        click.echo("params.yaml written.")
-    _prepare_dvc(root)
-    command = [sys.executable, "-m", "dvc", "repro", *(["--force"] if force else []), *([stage] if stage else [])]
-    if subprocess.run(command, cwd=root, env=_environment(), check=False).returncode:
-        raise TinyFormerError(
-            "The pipeline stopped; the message above says why. What was made is kept: run the same command to go on."
+    try:
+        composition = run_experiment(root, overrides, experiment, stage, force)
+    except Interrupted as interruption:
+        click.echo(
+            f"Ended by {interruption.signal.name}; what was made is kept: run the same command to go on.", err=True
         )
+        raise
+    if composition is None:
+        sys.exit(1)
     if stage is None:
         from tinyformer.pipeline.documents import read_json  # noqa: PLC0415
         from tinyformer.report.summary import print_summary  # noqa: PLC0415
 
         config = composition.config
-        print_summary(read_json(root / SUMMARY), config.mcu, config.sparsenas.limits.model_dump())
+        print_summary(read_json(root / SUMMARY), config.mcu, config.limits.model_dump())
+        click.echo(f"\nThe whole report: {root / REPORT / 'index.html'}")
 
 
 def project_root() -> Path:
@@ -85,19 +104,3 @@ def project_root() -> Path:
     raise TinyFormerError(
         f"{here} lies in no TinyFormer project; change into a directory that holds dvc.yaml and conf/."
     )
-
-
-def _environment() -> dict[str, str]:
-    """The stages' `python` is the one that runs now, activated or not; idle OpenMP threads sleep, not spin."""
-    environment = dict(os.environ)
-    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment.get('PATH', '')}"
-    environment.setdefault("OMP_WAIT_POLICY", "passive")
-    return environment
-
-
-def _prepare_dvc(root: Path) -> None:
-    """A source tree without Git (an unpacked archive) is as good as a clone."""
-    local = root / ".dvc" / "config.local"
-    if not (root / ".git").exists() and not local.exists():
-        local.parent.mkdir(exist_ok=True)
-        local.write_text("[core]\n    no_scm = true\n", "utf-8")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the activations of a float model look like on calibration images."""
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def observe(
     """
     if len(images) == 0:
         raise TinyFormerError("Calibration needs at least one image.")
+    if not tensors:
+        return {}
     running = session(expose(model, tensors))
     seen: dict[str, Statistics] = {}
     sums: dict[str, NDArray[np.float64]] = {}

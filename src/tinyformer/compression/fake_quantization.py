@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantization in the forward pass of training; the backward pass takes rounding for the identity.
 
 Straight-through estimator: Bengio et al., arXiv 1308.3432; learnt ranges after Jain et al., arXiv 1903.08066, and
@@ -11,7 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from tinyformer.compression.ranges import Quantization, Range
+from tinyformer.compression.ranges import Range
+from tinyformer.ir.quantization import Quantization
 
 
 class LearntRange(nn.Module):
@@ -85,3 +87,10 @@ class FixedZeros:
         """Make them +0.0 again."""
         for name, weight in self._weights.items():
             weight.masked_fill_(self._zero[name].to(weight.device), 0.0)
+
+    def hide(self) -> None:
+        """Make them +0.0 again."""
+        self.apply()
+
+    def release(self) -> None:
+        """Nothing: they never grow again."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sparse fine-tuning: a sub-network is pruned, at once or gradually, and what remains learns from labels and a teacher.
 
 Everything random derives from (seed, epoch, step), so that a run killed at any moment and resumed from its checkpoint
@@ -7,28 +8,29 @@ ends in the same bytes as one that was not.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 
-from tinyformer.compression.distillation import Run, StudentModule, train_student
 from tinyformer.compression.masking import MaskedWeights, Prune
 from tinyformer.config.data import DataConfig
 from tinyformer.config.finetune import FinetuneConfig
+from tinyformer.config.runtime import DEFAULT_RUNTIME, RuntimeConfig
 from tinyformer.config.trainer import TrainerConfig
-from tinyformer.data.loading import sample_images
+from tinyformer.data.normalization import sample_images
 from tinyformer.data.splits import Splits
 from tinyformer.errors import TinyFormerError
+from tinyformer.keys import work_key
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.training.callbacks import OnMetrics
-from tinyformer.training.checkpoint import run_key
-from tinyformer.training.trainer import threads
+from tinyformer.training.checkpoint import tensors_digest
+from tinyformer.training.student import Run, StudentModule, train_student
+from tinyformer.training.trainer import threads, training_device
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ def finetune(
     *,
     seed: int,
     checkpoints: Path,
+    runtime: RuntimeConfig = DEFAULT_RUNTIME,
     supernet: Supernet | None = None,
     on_metrics: OnMetrics | None = None,
 ) -> FinetunedSubnet:
@@ -64,37 +67,63 @@ def finetune(
     not fit, or a diverged loss.
     """
     splits = splits.without_test()
-    key = _key(subnet, prune, supernet, data, config, seed)
+    key = work_key(
+        __name__,
+        {
+            "spec": subnet.spec.to_dict(),
+            "data": data.model_dump(mode="json"),
+            "finetune": config.model_dump(mode="json"),
+            "trainer": trainer.model_dump(mode="json"),
+            "seed": seed,
+        },
+        {
+            "images": splits.digest,
+            "weights": tensors_digest(subnet.state_dict()),
+            "masks": tensors_digest(prune(subnet.state_dict(), 1.0)),
+            "supernet": tensors_digest(supernet.state_dict() if supernet and config.teacher == "largest" else {}),
+        },
+    )
     with threads(trainer.num_threads):
-        student = copy.deepcopy(subnet).train()
+        device = training_device(trainer)
+        student = copy.deepcopy(subnet).train().to(device)
         images = sample_images(splits.train, config.recalibration_batches * config.batch_size, seed)
-        batches = images.split(config.batch_size)
+        batches = images.to(device).split(config.batch_size)
         recalibrate_batchnorm(student, batches)
         teacher = _teacher(student, supernet, config)
+        if teacher is not None:
+            teacher.to(device)
         if teacher is not None and config.teacher == "largest":
             recalibrate_batchnorm(teacher, batches)
-        masked = MaskedWeights(student)
-        module = StudentModule(student, teacher, masked, config, "finetune", channels_last=trainer.channels_last)
-        masks = GradualMasks(masked, student, prune, config.pruning_epochs)
-        run = Run(splits, data, trainer, seed, checkpoints, key)
+        masked = MaskedWeights(student, regrowth=config.regrowth)
+        module = StudentModule(student, teacher, masked, config, "finetune", trainer)
+        masks = GradualMasks(masked, student, prune, config)
+        run = Run(splits, data, trainer, runtime, seed, checkpoints, key)
         metrics = train_student(module, config, run, [masks], on_metrics)
     return FinetunedSubnet(student.cpu().eval(), metrics)
 
 
 class GradualMasks(Callback):
-    """Makes the masks anew at the start of each epoch of the pruning phase, then keeps the last ones."""
+    """Makes the masks anew every ``pruning_every`` steps of the pruning phase, then keeps the last ones."""
 
-    def __init__(self, masked: MaskedWeights, student: nn.Module, prune: Prune, epochs: int) -> None:
+    def __init__(self, masked: MaskedWeights, student: nn.Module, prune: Prune, config: FinetuneConfig) -> None:
         self._masked = masked
         self._student = student
         self._prune = prune
-        self._epochs = epochs
+        self._config = config
 
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         """Prune more while the phase lasts."""
-        if trainer.current_epoch <= self._epochs:
-            share = pruning_share(trainer.current_epoch, self._epochs)
-            self._masked.set(self._prune(self._student.state_dict(), share))
+        batches = int(trainer.num_training_batches)
+        every = self._config.pruning_every or batches
+        updates = -(-self._config.pruning_epochs * batches // every)
+        done, rest = divmod(trainer.global_step, every)
+        if rest == 0 and done <= updates:
+            self._masked.release()
+            self._masked.set(self._prune(self._student.state_dict(), pruning_share(done, updates)))
+            if done == updates:
+                self._masked.settle()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Log how much is masked."""
@@ -104,17 +133,18 @@ class GradualMasks(Callback):
         pl_module.log("pruned", hidden / total if total else 0.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """The masks in force."""
-        return self._masked.masks()
+        """The masks in force, and what is hidden behind them."""
+        return {"masks": self._masked.masks(), "shadows": self._masked.shadows()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Put saved masks in force."""
-        self._masked.set(state_dict)
+        self._masked.restore(state_dict["masks"], state_dict["shadows"])
 
 
-def pruning_share(epoch: int, epochs: int) -> float:
-    """Share of the final sparsity in ``epoch``, 1 from epoch ``epochs`` on: the cubic ramp of Zhu and Gupta, eq. 1."""
-    return 1.0 if epoch >= epochs else 1 - (1 - (epoch + 1) / (epochs + 1)) ** 3
+def pruning_share(update: int, updates: int) -> float:
+    """Share of the final sparsity after ``update`` of ``updates`` changes of the masks, 1 from the last on: the cubic
+    ramp of Zhu and Gupta, eq. 1."""
+    return 1.0 if update >= updates else 1 - (1 - (update + 1) / (updates + 1)) ** 3
 
 
 def _teacher(student: Subnet, supernet: Supernet | None, config: FinetuneConfig) -> Subnet | None:
@@ -129,24 +159,3 @@ def _teacher(student: Subnet, supernet: Supernet | None, config: FinetuneConfig)
                     "finetune.teacher is 'largest', but there is no supernet; choose 'dense' or 'none'."
                 )
             return extract(supernet, supernet.spec.largest())
-
-
-def _key(
-    subnet: Subnet, prune: Prune, supernet: Supernet | None, data: DataConfig, config: FinetuneConfig, seed: int
-) -> str:
-    """What a checkpoint must share with this run to be continued by it."""
-    settings = {
-        "spec": subnet.spec.to_dict(),
-        "data": data.model_dump(mode="json"),
-        "finetune": config.model_dump(mode="json"),
-        "seed": seed,
-    }
-    tensors: list[Mapping[str, Tensor]] = [subnet.state_dict(), prune(subnet.state_dict(), 1.0)]
-    if supernet is not None and config.teacher == "largest":
-        tensors.append(supernet.state_dict())
-    contents = (
-        name.encode() + tensor.detach().cpu().numpy().tobytes()
-        for mapping in tensors
-        for name, tensor in sorted(mapping.items())
-    )
-    return run_key(settings, *contents)

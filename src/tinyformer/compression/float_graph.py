@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A float ONNX graph ready for quantization: constants are initializers, BatchNorm is folded.
 
 :func:`prepare` turns any float model with one input into a :class:`FloatGraph`: nodes in execution order, constants as
@@ -14,9 +15,10 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper, version_converter
-from onnx.reference import ReferenceEvaluator
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.ir import batchnorm
+from tinyformer.ir.onnx_constants import fold_constants
 
 MINIMAL_OPSET = 17
 """The first operator set with LayerNormalization."""
@@ -80,8 +82,9 @@ class FloatGraph:
 
 
 def attributes(node: onnx.NodeProto) -> dict[str, Any]:
-    """The attributes of ``node`` as Python values."""
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    """The attributes of ``node`` as Python values, texts as str."""
+    values = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in values.items()}
 
 
 def describe(node: onnx.NodeProto, graph: FloatGraph) -> str:
@@ -102,15 +105,15 @@ def prepare(model: onnx.ModelProto) -> FloatGraph:
         if opset < MINIMAL_OPSET:
             model = version_converter.convert_version(model, MINIMAL_OPSET)
             opset = MINIMAL_OPSET
-        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        folded = fold_constants(model)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, RuntimeError, StopIteration) as error:
         message = str(error).strip().splitlines()
         raise TinyFormerError(
             f"The ONNX model is not valid ({message[0] if message else 'no standard operators'}); export it anew."
         ) from error
-    graph = _read(inferred, opset)
+    graph = _read(folded, opset)
     _remove_pass_through(graph)
-    _fold_constants(graph)
+    _split(graph)
     _fold_batchnorm(graph)
     _complete_biases(graph)
     return graph
@@ -140,66 +143,88 @@ def _read(model: onnx.ModelProto, opset: int) -> FloatGraph:
 
 
 def _remove_pass_through(graph: FloatGraph) -> None:
-    """Drop nodes that copy their input, unless they make a graph output."""
+    """Drop nodes that copy their input; where they make a graph output, an Identity stays."""
     alias: dict[str, str] = {}
     kept = []
     for node in graph.nodes:
         for i, name in enumerate(node.input):
             node.input[i] = alias.get(name, name)
-        if node.op_type in _PASS_THROUGH and node.output[0] not in graph.output_names():
+        if node.op_type not in _PASS_THROUGH:
+            kept.append(node)
+        elif node.output[0] in graph.output_names():
+            kept.append(helper.make_node("Identity", [node.input[0]], [node.output[0]], node.name))
+        else:
             alias[node.output[0]] = node.input[0]
-        else:
-            kept.append(node)
     graph.nodes = kept
 
 
-def _fold_constants(graph: FloatGraph) -> None:
-    """Evaluate what depends on constants or on static shapes alone."""
-    kept = []
+def _split(graph: FloatGraph) -> None:
+    """Turn each Split into one Slice an output."""
+    nodes: list[onnx.NodeProto] = []
     for node in graph.nodes:
-        if node.op_type == "Shape" and _is_static(graph.shapes.get(node.input[0])):
-            bounds = attributes(node)
-            shape = graph.shapes[node.input[0]][bounds.get("start", 0) : bounds.get("end")]
-            graph.constants[node.output[0]] = np.array(shape, np.int64)
-        elif graph.activations(node):
-            kept.append(node)
-        else:
-            feeds = {name: graph.constants[name] for name in node.input if name}
-            values = ReferenceEvaluator(node).run(None, feeds)
-            graph.constants.update(zip(node.output, map(np.asarray, values), strict=True))
-    graph.nodes = kept
-
-
-def _is_static(shape: tuple[int | str, ...] | None) -> bool:
-    return shape is not None and all(isinstance(size, int) for size in shape)
+        if node.op_type != "Split":
+            nodes.append(node)
+            continue
+        axis, begin = attributes(node).get("axis", 0), 0
+        for output in node.output:
+            size = graph.shapes[output][axis]
+            if not isinstance(size, int):
+                raise TinyFormerError(f"The {describe(node, graph)} cuts an axis of unknown size; export fixed shapes.")
+            bounds = {"starts": begin, "ends": begin + size, "axes": axis}
+            for part, value in bounds.items():
+                graph.constants[f"{output}.{part}"] = np.array([value], np.int64)
+            begin += size
+            nodes.append(
+                helper.make_node("Slice", [node.input[0], *(f"{output}.{p}" for p in bounds)], [output], output)
+            )
+    graph.nodes = nodes
 
 
 def _fold_batchnorm(graph: FloatGraph) -> None:
-    """Fold each BatchNormalization into the Conv before it, in double precision."""
+    """Fold each BatchNormalization into the layer before it, in double precision; others become 1x1 convolutions."""
     readers = graph.consumers()
     producers = {output: node for node in graph.nodes for output in node.output}
-    folded: list[onnx.NodeProto] = []
+    nodes: list[onnx.NodeProto] = []
     for norm in graph.nodes:
         if norm.op_type != "BatchNormalization":
+            nodes.append(norm)
             continue
-        conv = producers.get(norm.input[0])
-        if conv is None or conv.op_type != "Conv" or len(readers[norm.input[0]]) > 1:
-            raise TinyFormerError(
-                f"The {describe(norm, graph)} does not follow a convolution of its own; fold or move it."
-            )
-        gamma, beta, mean, variance = (graph.constants[name].astype(np.float64) for name in norm.input[1:5])
-        scale = gamma / np.sqrt(variance + attributes(norm).get("epsilon", 1e-5))
-        weight = graph.constants[conv.input[1]]
-        bias = graph.constants[conv.input[2]] if len(conv.input) > 2 else np.zeros(len(scale))
-        stem = norm.output[0]
-        graph.constants[f"{stem}.weight"] = (weight * scale[:, None, None, None]).astype(weight.dtype)
-        graph.constants[f"{stem}.bias"] = ((bias - mean) * scale + beta).astype(weight.dtype)
-        inputs = [conv.input[0], f"{stem}.weight", f"{stem}.bias"]
-        del conv.input[:]
-        conv.input.extend(inputs)
-        conv.output[0] = stem
-        folded.append(norm)
-    graph.nodes = [node for node in graph.nodes if node not in folded]
+        gamma, beta, mean, variance = (graph.constants[name] for name in norm.input[1:5])
+        affine = batchnorm.factors_and_offsets(gamma, beta, mean, variance, attributes(norm).get("epsilon", 1e-5))
+        layer, stem = producers.get(norm.input[0]), norm.output[0]
+        alone = len(readers[norm.input[0]]) > 1 or norm.input[0] in graph.output_names()
+        if layer is None or alone or not _takes_batchnorm(layer, graph):
+            layer = _channelwise(norm, graph, len(gamma))
+            nodes.append(layer)
+        weight = graph.constants[layer.input[1]]
+        bias = graph.constants[layer.input[2]] if len(layer.input) > 2 else None
+        parameters = batchnorm.folded(weight, bias, *affine)
+        for part, values in zip(("weight", "bias"), parameters, strict=True):
+            graph.constants[f"{stem}.{part}"] = values.astype(weight.dtype)
+        inputs = [layer.input[0], f"{stem}.weight", f"{stem}.bias"]
+        del layer.input[:]
+        layer.input.extend(inputs)
+        layer.output[0] = stem
+        producers[stem] = layer
+    graph.nodes = nodes
+
+
+def _takes_batchnorm(layer: onnx.NodeProto, graph: FloatGraph) -> bool:
+    """Whether outputs of ``layer`` come first in its weights, so that factors can go there."""
+    plain = layer.op_type == "Conv" or (layer.op_type == "Gemm" and attributes(layer) == {"transB": 1})
+    return plain and all(name in graph.constants for name in layer.input[1:])
+
+
+def _channelwise(norm: onnx.NodeProto, graph: FloatGraph, channels: int) -> onnx.NodeProto:
+    """A depthwise convolution of one tap, to be scaled and shifted."""
+    rank = len(graph.shapes.get(norm.input[0], ()))
+    if rank not in (3, 4):
+        raise TinyFormerError(
+            f"The {describe(norm, graph)} follows no layer of its own and is over no image; fold or move it."
+        )
+    name = f"{norm.output[0]}.ones"
+    graph.constants[name] = np.ones((channels, 1, *[1] * (rank - 2)), np.float32)
+    return helper.make_node("Conv", [norm.input[0], name], [norm.output[0]], norm.name, group=channels)
 
 
 def _complete_biases(graph: FloatGraph) -> None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which nodes of a float graph one integer operator executes: the places where quantization happens.
 
 A group reads quantized activations, computes in float between DequantizeLinear and QuantizeLinear, and writes one
@@ -8,55 +9,27 @@ single activation (SiLU, a decomposed GELU, ...) is one group, because an intege
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum, auto
 
 import onnx
 
 from tinyformer.compression.float_graph import FloatGraph, attributes, describe
 from tinyformer.errors import TinyFormerError
-
-
-class Kind(Enum):
-    """How a group's output is quantized."""
-
-    WEIGHTED = auto()
-    """Convolution or product with a constant matrix: weights and bias are quantized too."""
-    OBSERVED = auto()
-    """The output's range is observed."""
-    SOFTMAX = auto()
-    """The output lies in 0..1: scale 1/256, zero point -128."""
-    SHAPE = auto()
-    """The output holds values of the inputs: it keeps their scale."""
+from tinyformer.ir.islands import Islands
+from tinyformer.ir.lowering.function import Scale
+from tinyformer.ir.lowering.table import OPERATORS, is_elementwise
+from tinyformer.ir.onnx_constants import STANDARD_DOMAINS
 
 
 @dataclass(frozen=True)
 class Group:
     """Nodes in execution order, the activations they read from elsewhere, and the one they write."""
 
-    kind: Kind
+    scale: Scale
     nodes: tuple[onnx.NodeProto, ...]
     inputs: tuple[str, ...]
     output: str
 
 
-_SHAPE = {
-    "Reshape",
-    "Transpose",
-    "Flatten",
-    "Squeeze",
-    "Unsqueeze",
-    "Slice",
-    "MaxPool",
-    "GlobalMaxPool",
-    "Concat",
-    "Pad",
-}
-_OBSERVED = {"LayerNormalization", "AveragePool", "GlobalAveragePool", "ReduceMean"}
-_UNARY = {
-    "Abs", "Ceil", "Clip", "Elu", "Erf", "Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "LeakyRelu", "Log", "Mish",
-    "Neg", "Reciprocal", "Relu", "Selu", "Sigmoid", "Softplus", "Softsign", "Sqrt", "Swish", "Tanh",
-}  # fmt: skip
-_BINARY = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min"}
 _RECTIFIERS = {"Relu", "Clip"}
 COMBINING = {"Add", "Sub", "Mul"}
 """Operators on two activations, or on one and a constant array."""
@@ -74,14 +47,14 @@ class _Partition:
     def __init__(self, graph: FloatGraph) -> None:
         self._graph = graph
         self._readers = graph.consumers()
-        self._producers = {node.output[0]: node for node in graph.nodes}
         self._tails: dict[str, list[onnx.NodeProto]] = {}
         """For each operator that takes them along: the bias and rectifier nodes after it."""
         self._fused: set[str] = set()
         """Outputs of these."""
-        self._roots = {graph.input.name: graph.input.name}
-        """For each tensor: the activation that it is an element-wise function of, itself where it is none."""
+        self._islands: Islands[onnx.NodeProto] = Islands()
+        self._islands.begin(graph.input.name)
         for node in graph.nodes:
+            self._check(node)
             self._place(node)
 
     def groups(self) -> list[Group]:
@@ -91,23 +64,36 @@ class _Partition:
                 continue
             tail = self._tails.get(node.output[0], [])
             output = tail[-1].output[0] if tail else node.output[0]
-            if self._roots[output] != output:
+            root = self._root(output)
+            if root != output:
                 if self._must_exist(output):
-                    nodes = self._island(output)
-                    found.append(Group(Kind.OBSERVED, nodes, (self._roots[output],), output))
+                    nodes = tuple(self._islands.members(output, root))
+                    found.append(Group(Scale.OBSERVED, nodes, (root,), output))
             else:
                 inputs = tuple(dict.fromkeys(self._graph.activations(node)))
-                found.append(Group(self._kind(node), (node, *tail), inputs, output))
+                found.append(Group(self._scale(node), (node, *tail), inputs, output))
         return found
+
+    def _check(self, node: onnx.NodeProto) -> None:
+        """Refuse what has no INT8 form whatever stands around it."""
+        function = OPERATORS.get(node.op_type)
+        if function is not None and function.unquantized:
+            raise self._unsupported(node, function.unquantized)
+        if function is None or node.domain not in STANDARD_DOMAINS:
+            raise self._unsupported(node, "rewrite it with supported operators (docs/model_import.md lists them)")
+
+    def _root(self, tensor: str) -> str:
+        """The activation that ``tensor`` is an element-wise function of, itself where it is none."""
+        return self._islands.origins(tensor)[0]
 
     def _place(self, node: onnx.NodeProto) -> None:
         """Settle the root of the node's output, and what joins the node if it is an operator of its own."""
         output = node.output[0]
-        sources = {self._roots[name] for name in self._graph.activations(node)}
-        if output not in self._fused and len(sources) == 1 and self._is_elementwise(node):
-            self._roots[output] = sources.pop()
+        constants = [self._graph.constants[name].size for name in node.input if name in self._graph.constants]
+        elementwise = output not in self._fused and is_elementwise(node.op_type, constants)
+        if elementwise and self._islands.join(node, output, self._graph.activations(node)):
             return
-        self._roots[output] = output
+        self._islands.begin(output)
         if output not in self._fused and (tail := self._tail(node)):
             self._tails[output] = tail
             self._fused.update(follower.output[0] for follower in tail)
@@ -125,47 +111,26 @@ class _Partition:
             tail.append(follower)
         return tail
 
-    def _is_elementwise(self, node: onnx.NodeProto) -> bool:
-        """Element-wise, with no constant operand but single numbers."""
-        if node.op_type not in _UNARY | _BINARY:
-            return False
-        constants = [self._graph.constants[name] for name in node.input if name in self._graph.constants]
-        return all(constant.size == 1 for constant in constants)
-
     def _must_exist(self, name: str) -> bool:
         """Whether an element-wise result is needed as a quantized tensor: not only inside its own group."""
         if name in self._graph.output_names():
             return True
-        own = self._roots[name]
-        return any(self._roots[reader.output[0]] != own for reader in self._readers.get(name, []))
+        own = self._root(name)
+        return any(self._root(reader.output[0]) != own for reader in self._readers.get(name, []))
 
-    def _island(self, output: str) -> tuple[onnx.NodeProto, ...]:
-        root = self._roots[output]
-        wanted, pending = set(), [output]
-        while pending:
-            name = pending.pop()
-            if name != root and name not in wanted:
-                wanted.add(name)
-                pending.extend(self._graph.activations(self._producers[name]))
-        return tuple(node for node in self._graph.nodes if node.output[0] in wanted)
-
-    def _kind(self, node: onnx.NodeProto) -> Kind:
-        operator, activations = node.op_type, self._graph.activations(node)
+    def _scale(self, node: onnx.NodeProto) -> Scale:
+        """How the output of a node that is no part of an island finds its scale."""
         if self._is_weighted(node):
-            return Kind.WEIGHTED
-        if operator == "Softmax":
-            return Kind.SOFTMAX
-        if operator in _SHAPE and len(activations) == (len(node.input) if operator == "Concat" else 1):
-            if operator == "Pad" and not self._pads_with_zero(node):
-                raise self._unsupported(node, "pad with zeros")
-            return Kind.SHAPE
-        if operator in _OBSERVED and len(activations) == 1:
-            return Kind.OBSERVED
-        if operator in COMBINING or (operator == "MatMul" and len(activations) == 2):
-            return Kind.OBSERVED
-        if operator in {"Conv", "Gemm"}:
+            return Scale.WEIGHTED
+        function, activations = OPERATORS[node.op_type], self._graph.activations(node)
+        several = function.real is not None or function.name in {"Concat", "MatMul"}
+        if node.op_type in {"Conv", "Gemm"}:
             raise self._unsupported(node, "its weights must be constants")
-        raise self._unsupported(node, "rewrite it with supported operators (docs/quantization.md lists them)")
+        if function.name == "Pad" and not self._pads_with_zero(node):
+            raise self._unsupported(node, "pad with zeros")
+        if function.scale is None or function.lower is None or not (several or activations == [node.input[0]]):
+            raise self._unsupported(node, "rewrite it with supported operators (docs/model_import.md lists them)")
+        return Scale.OBSERVED if function.scale is Scale.WEIGHTED else function.scale
 
     def _is_weighted(self, node: onnx.NodeProto) -> bool:
         if node.op_type not in {"Conv", "Gemm", "MatMul"} or node.input[0] in self._graph.constants:
@@ -182,8 +147,8 @@ class _Partition:
 
     def _pads_with_zero(self, node: onnx.NodeProto) -> bool:
         value = self._graph.constants.get(node.input[2]) if len(node.input) > 2 and node.input[2] else None
-        mode = attributes(node).get("mode", b"constant")
-        return mode == b"constant" and (value is None or float(value) == 0)
+        mode = attributes(node).get("mode", "constant")
+        return mode == "constant" and (value is None or float(value) == 0)
 
     def _only_reader(self, name: str) -> onnx.NodeProto | None:
         readers = self._readers.get(name, [])

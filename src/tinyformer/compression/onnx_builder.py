@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A short notation for building ONNX graphs node by node, with names that a reader of the file recognizes."""
 
 from __future__ import annotations

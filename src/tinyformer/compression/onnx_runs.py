@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Running ONNX models in onnxruntime: accuracy, and how far INT8 activations are from the float model's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes a partitioned float graph as ONNX with QuantizeLinear and DequantizeLinear around every group.
 
 Names: an activation ``x`` becomes ``x.int8`` (QuantizeLinear ``x.quantize``) and ``x.dequantized`` (``x.dequantize``);
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from onnx import helper
 
 from tinyformer.compression.float_graph import FloatGraph
-from tinyformer.compression.groups import COMBINING, Group, Kind
-from tinyformer.compression.ranges import Quantization, affine
+from tinyformer.compression.groups import COMBINING, Group
+from tinyformer.compression.ranges import affine
 from tinyformer.compression.weights import IntegerLayer, LinearLayer
+from tinyformer.ir.lowering.function import Scale
+from tinyformer.ir.quantization import Quantization
 
 
 class QdqWriter:
@@ -29,13 +32,13 @@ class QdqWriter:
         self._scales = scales
         self._nodes: list[onnx.NodeProto] = []
         self._emitted: set[str] = set()
-        self._constants: dict[str, NDArray] = {}
+        self._constants: dict[str, NDArray[Any]] = {}
         self._requantize(graph.input.name, graph.input.name, scales[graph.input.name])
 
     def group(self, group: Group) -> None:
         """A group without weights."""
         inputs = {name: self._dequantized(name) for name in group.inputs}
-        if group.kind is Kind.SHAPE:
+        if group.scale is Scale.KEPT:
             inputs = {name: self._converted(name, group) for name in group.inputs}
         else:
             arrays = {name for node in group.nodes for name in node.input if node.op_type in COMBINING}
@@ -111,7 +114,7 @@ class QdqWriter:
         self,
         name: str,
         group: Group,
-        values: NDArray,
+        values: NDArray[Any],
         scales: NDArray[np.float32],
         zero_points: NDArray[np.int8] | None,
         axis: int | None,
@@ -129,7 +132,7 @@ class QdqWriter:
     def _dequantized(self, name: str) -> str:
         return name if name in self._graph.output_names() else f"{name}.dequantized"
 
-    def _add(self, name: str, value: NDArray) -> str:
+    def _add(self, name: str, value: NDArray[Any]) -> str:
         self._constants[name] = value.copy(order="C")
         return name
 

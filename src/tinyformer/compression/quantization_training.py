@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Quantization-aware training: weights, and the ranges of activations, learn to live with INT8.
 
 It works on the float ONNX graph, BatchNorm already folded, with quantization exactly where the INT8 model will have it:
@@ -14,7 +15,6 @@ import onnx
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tinyformer.compression.distillation import Run, StudentModule, train_student
 from tinyformer.compression.fake_quantization import FixedRange, FixedZeros, LearntRange, fake_quantize_weights
 from tinyformer.compression.float_graph import prepare
 from tinyformer.compression.quantize import Plan, plan_quantization, quantize
@@ -22,10 +22,12 @@ from tinyformer.compression.ranges import Range
 from tinyformer.compression.torch_graph import TorchGraph
 from tinyformer.config.data import DataConfig
 from tinyformer.config.quantization import QuantizationConfig
+from tinyformer.config.runtime import DEFAULT_RUNTIME, RuntimeConfig
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.data.splits import Splits
+from tinyformer.keys import work_key
 from tinyformer.training.callbacks import OnMetrics
-from tinyformer.training.checkpoint import run_key
+from tinyformer.training.student import Run, StudentModule, train_student
 from tinyformer.training.trainer import threads
 
 
@@ -47,6 +49,7 @@ def train_quantized(
     *,
     seed: int,
     checkpoints: Path,
+    runtime: RuntimeConfig = DEFAULT_RUNTIME,
     on_metrics: OnMetrics | None = None,
 ) -> QuantizationTrained:
     """Train the float ``model`` under quantization (``config.training``) on the train split and quantize the result.
@@ -61,6 +64,19 @@ def train_quantized(
     splits = splits.without_test()
     graph = prepare(model)
     plan = plan_quantization(graph, calibration_images, config)
+    key = work_key(
+        __name__,
+        {
+            "data": data.model_dump(mode="json"),
+            "quantization": config.model_dump(mode="json"),
+            "trainer": trainer.model_dump(mode="json"),
+            "ranges": plan.ranges,
+            "seed": seed,
+        },
+        {"images": splits.digest, "model": model.SerializeToString(deterministic=True)},
+    )
+    # What is rounded must be exact before; and a graph of many small operators takes longer to compile than to train.
+    trainer = trainer.model_copy(update={"precision": "32-true", "compile": False})
     with threads(trainer.num_threads):
         student = QuantizedGraph(TorchGraph(graph), plan)
         module = StudentModule(
@@ -69,9 +85,9 @@ def train_quantized(
             FixedZeros(student.quantized_weights()),
             settings,
             "quantization.training",
-            channels_last=trainer.channels_last,
+            trainer,
         )
-        run = Run(splits, data, trainer, seed, checkpoints, _key(model, plan, data, config, seed))
+        run = Run(splits, data, trainer, runtime, seed, checkpoints, key)
         metrics = train_student(module, settings, run, on_metrics=on_metrics)
     graph.constants.update(student.graph.constants())
     final = config.model_copy(update={"bias_correction": False})  # the biases have learnt with the rounded weights
@@ -108,14 +124,3 @@ class QuantizedGraph(nn.Module):
 
     def _activation(self, name: str, value: Tensor) -> Tensor:
         return self.activations[self._names[name]](value) if name in self._names else value
-
-
-def _key(model: onnx.ModelProto, plan: Plan, data: DataConfig, config: QuantizationConfig, seed: int) -> str:
-    """What a checkpoint must share with this run to be continued by it."""
-    settings = {
-        "data": data.model_dump(mode="json"),
-        "quantization": config.model_dump(mode="json"),
-        "ranges": plan.ranges,
-        "seed": seed,
-    }
-    return run_key(settings, model.SerializeToString(deterministic=True))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Post-training quantization of any float ONNX model to INT8: QuantizeLinear/DequantizeLinear around every operator.
 
 Activations are asymmetric with one scale a tensor, weights symmetric with one scale an output channel, biases int32
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 
 from tinyformer.compression.calibration import observe
 from tinyformer.compression.float_graph import FloatGraph, prepare
-from tinyformer.compression.groups import Group, Kind, partition
+from tinyformer.compression.groups import Group, partition
 from tinyformer.compression.qdq import QdqWriter
-from tinyformer.compression.ranges import PIXEL, Quantization, Range, Statistics, choose_range
+from tinyformer.compression.ranges import PIXEL, Range, Statistics, choose_range
 from tinyformer.compression.scales import SharedScales
 from tinyformer.compression.weights import LinearLayer, corrected_bias, linear_layer, quantize_layer
 from tinyformer.config.quantization import QuantizationConfig
+from tinyformer.ir.lowering.function import Scale
+from tinyformer.ir.quantization import Quantization
 
 
 def quantize(
@@ -39,8 +42,7 @@ def quantize(
         ranges: ranges by tensor name that are known already, e.g. from quantization-aware training.
 
     Raises:
-        TinyFormerError: an operator without INT8 form (named), images of another shape, activations that are not
-        finite.
+        TinyFormerError: an operator without INT8 form (named), images of another shape, infinite activations.
     """
     graph = prepare(model)
     plan = plan_quantization(graph, calibration_images, config)
@@ -68,7 +70,7 @@ def plan_quantization(graph: FloatGraph, calibration_images: NDArray[np.float32]
     """Partition ``graph`` and choose ranges on ``calibration_images``. Raises as :func:`quantize`."""
     groups = partition(graph)
     shared = SharedScales(groups, {graph.input.name: PIXEL} if config.input == "pixel" else {})
-    layers = {group.output: linear_layer(group, graph) for group in groups if group.kind is Kind.WEIGHTED}
+    layers = {group.output: linear_layer(group, graph) for group in groups if group.scale is Scale.WEIGHTED}
     seen = _observe(graph, shared, layers, calibration_images, config)
     ranges = {name: choose_range(seen[name], config.observer, config.percentile) for name in shared.observed}
     return Plan(groups, shared, layers, seen, ranges, shared.given)

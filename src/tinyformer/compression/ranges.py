@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From real ranges to scales and zero points, and how a range is chosen from what was observed."""
 
 from __future__ import annotations
@@ -8,6 +9,9 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyformer.ir.pixels import PIXELS
+from tinyformer.ir.quantization import Quantization
+
 Observer: TypeAlias = Literal["minmax", "percentile", "mse"]
 Range: TypeAlias = tuple[float, float]
 
@@ -15,20 +19,8 @@ _CLIPPING = np.linspace(1.0, 0.2, 81)
 """Fractions of the observed extremes that the MSE observer tries."""
 
 
-@dataclass(frozen=True)
-class Quantization:
-    """``real = scale * (q - zero_point)`` with q in -128..127; ``scale`` is a float32 value."""
-
-    scale: float
-    zero_point: int
-
-    def quantize(self, values: NDArray[np.floating]) -> NDArray[np.int8]:
-        """Round half to even and saturate, as ONNX's QuantizeLinear does."""
-        return np.clip(np.rint(values / self.scale) + self.zero_point, -128, 127).astype(np.int8)
-
-
-PIXEL = Quantization(1 / 128, 0)
-"""The network's input: q = pixel - 128, without loss."""
+PIXEL = Quantization(PIXELS.scale, 0)
+"""The network's input, one step a pixel: without loss."""
 
 SOFTMAX = Quantization(1 / 256, -128)
 """Probabilities, 0 .. 255/256."""
@@ -46,7 +38,10 @@ class Statistics:
 
 
 def affine(limits: Range) -> Quantization:
-    """The asymmetric quantization of ``limits``, widened to hold zero exactly (Jacob et al., arXiv 1712.05877)."""
+    """The asymmetric quantization of ``limits``, widened to hold zero exactly (Jacob et al., arXiv 1712.05877).
+
+    The scale is a float32 value.
+    """
     low, high = min(limits[0], 0.0), max(limits[1], 0.0)
     scale = float(np.float32(max((high - low) / 255, 2.0**-40)))
     return Quantization(scale, int(np.clip(np.rint(-128 - low / scale), -128, 127)))
@@ -83,7 +78,7 @@ def _least_squares_range(seen: Statistics) -> Range:
 
     def error(low: float, high: float) -> float:
         quantization = affine((low, high))
-        real = (quantization.quantize(centres).astype(np.float64) - quantization.zero_point) * quantization.scale
+        real = quantization.real(quantization.quantize(centres))
         return float(np.sum(seen.counts * (real - centres) ** 2))
 
     low, high = seen.low, seen.high
@@ -100,4 +95,5 @@ def weight_scales(weights: NDArray[np.float64], floor: float) -> NDArray[np.floa
     bias would need more than 32 bits.
     """
     largest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
-    return np.maximum(largest / 127, floor).astype(np.float32)
+    scales: NDArray[np.float32] = np.maximum(largest / 127, floor).astype(np.float32)
+    return scales

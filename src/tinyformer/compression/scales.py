@@ -1,11 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which quantization every activation of a partitioned graph has."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tinyformer.compression.groups import Group, Kind
-from tinyformer.compression.ranges import SOFTMAX, Quantization, Range, affine
+from tinyformer.compression.groups import Group
+from tinyformer.compression.ranges import SOFTMAX, Range, affine
+from tinyformer.ir.lowering.function import Scale
+from tinyformer.ir.quantization import Quantization
 
 
 class SharedScales:
@@ -13,19 +16,19 @@ class SharedScales:
 
     def __init__(self, groups: Sequence[Group], given: Mapping[str, Quantization]) -> None:
         self._parents: dict[str, str] = {}
-        self.given = {**given, **{group.output: SOFTMAX for group in groups if group.kind is Kind.SOFTMAX}}
+        self.given = {**given, **{group.output: SOFTMAX for group in groups if group.scale is Scale.PROBABILITY}}
         """Scales that are not observed, by the activation they are given for."""
         self.observed = [name for name in dict.fromkeys(self._sources(groups)) if name not in self.given]
         """Activations whose ranges decide, in execution order."""
         for group in groups:
-            if group.kind is Kind.SHAPE:
+            if group.scale is Scale.KEPT:
                 self._unite(group)
 
     @staticmethod
     def _sources(groups: Sequence[Group]) -> list[str]:
         made = {group.output for group in groups}
         network_inputs = [name for group in groups for name in group.inputs if name not in made]
-        return network_inputs + [group.output for group in groups if group.kind in (Kind.OBSERVED, Kind.WEIGHTED)]
+        return network_inputs + [group.output for group in groups if group.scale in (Scale.OBSERVED, Scale.WEIGHTED)]
 
     def _unite(self, group: Group) -> None:
         """One scale for inputs and output; an input whose given scale is not the output's keeps it and is converted."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights and biases of convolutions and products with constant matrices, in integers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The base of all configuration sections."""
 
 from pydantic import BaseModel, ConfigDict

@@ -1,7 +1,10 @@
-"""Hydra: from ``conf/`` and overrides to the text of ``params.yaml``. The only module that imports Hydra."""
+# SPDX-License-Identifier: Apache-2.0
+"""Hydra: from ``conf/`` and overrides to the text of ``params.yaml``. With :mod:`tinyformer.config.multirun` alone
+in importing Hydra."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,13 +16,16 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from tinyformer.config.load import closest, known_keys, validate
+from tinyformer.config.moved import moves
 from tinyformer.config.root import Config
 from tinyformer.errors import TinyFormerError
 from tinyformer.files import replace_file
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,9 @@ def compose(conf: Path, overrides: Sequence[str] = (), experiment: str | None = 
         TinyFormerError: an unknown group, choice or key, a wrong type, an impossible value; each named with its file.
     """
     words = [f"experiment={experiment}", *overrides] if experiment else list(overrides)
+    for old, new in (moved := moves(words)).items():
+        _logger.warning("'%s' has moved: read as '%s'.", old, new)
+    words = [moved.get(word, word) for word in words]
     try:
         with initialize_config_dir(config_dir=str(conf.resolve()), version_base="1.3"):
             tree = hydra_compose(config_name="config", overrides=words, return_hydra_config=True)
@@ -45,16 +54,25 @@ def compose(conf: Path, overrides: Sequence[str] = (), experiment: str | None = 
         assert isinstance(with_hydra, dict)
         del with_hydra["hydra"]
         plain = OmegaConf.create(with_hydra)
-        data = OmegaConf.to_container(plain, resolve=True, throw_on_missing=True)
-        text = OmegaConf.to_yaml(plain, resolve=True)
     except HydraException as error:
         raise TinyFormerError(_explain(error, conf, words)) from None
+    except yaml.YAMLError as error:
+        raise TinyFormerError(f"A file in {conf} is not valid YAML: {' '.join(str(error).split())}.") from None
+    return finish(plain, conf, words, choices)
+
+
+def finish(tree: DictConfig, conf: Path, words: Sequence[str], choices: dict[str, str]) -> Composition:
+    """Resolve and validate what Hydra has composed of ``conf`` and the overrides ``words``.
+
+    ``choices`` are those of the groups. Raises :class:`TinyFormerError` as :func:`compose`.
+    """
+    try:
+        data = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
+        text = OmegaConf.to_yaml(tree, resolve=True)
     except OmegaConfBaseException as error:
         raise TinyFormerError(
             f"{_place_of_key(getattr(error, 'full_key', '') or '', conf)}: {_first_line(error)}."
         ) from None
-    except yaml.YAMLError as error:
-        raise TinyFormerError(f"A file in {conf} is not valid YAML: {' '.join(str(error).split())}.") from None
     assert isinstance(data, dict)
     config = validate({str(k): v for k, v in data.items()}, lambda path: _locate(path, conf, words, choices))
     return Composition(config, text)
@@ -118,8 +136,8 @@ def _place_of_key(key: str, conf: Path) -> str:
 def _locate(path: tuple[str, ...], conf: Path, words: Sequence[str], choices: dict[str, str]) -> str:
     """Who set this key last: the command line, the experiment, the group's file or config.yaml."""
     for word in reversed(words):
-        key = word.lstrip("+~").split("=")[0]
-        if "." in key and path[: key.count(".") + 1] == tuple(key.split(".")):
+        key = tuple(word.lstrip("+~").split("=")[0].split("."))
+        if len(key) > 1 and path and (path[: len(key)] == key or key[: len(path)] == path):
             return f"Command line ({word})"
     recipe = conf / "experiment" / f"{choices.get('experiment', '')}.yaml"
     if _sets(recipe, path):

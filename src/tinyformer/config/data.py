@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``data``: which images, how they are split, how training varies them."""
 
 from __future__ import annotations
@@ -16,14 +17,23 @@ class AugmentConfig(Section):
     """Images shift by up to this many pixels in each direction (a random crop of the padded image)."""
     crop_fill: Literal["black", "reflect"]
     """What the shift uncovers: black pixels, or the image mirrored at its border."""
-    horizontal_flip: bool
-    """Mirror left and right with probability one half."""
+    horizontal_flip: bool | Literal["alternating"]
+    """Mirror left and right with probability one half; ``alternating``: every image in every second epoch, so that
+    each is seen both ways in two epochs (Jordan, arXiv 2404.00498)."""
     cutout: int = Field(ge=0)
     """Side in pixels of one square painted mid-grey at a random place (DeVries and Taylor, arXiv 1708.04552)."""
     color_jitter: float = Field(ge=0, lt=1)
     """Brightness, contrast and saturation are each scaled by a factor in [1 - this, 1 + this]."""
     mixup: float = Field(ge=0)
     """Alpha of the Beta distribution images and labels are mixed with (Zhang et al., arXiv 1710.09412)."""
+    cutmix: float = Field(default=0.0, ge=0)
+    """Alpha of the Beta distribution of the share of an image that a rectangle of another leaves (arXiv 1905.04899)."""
+    mix_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of the batches that mixup and CutMix (one of the two where both are on) are applied to."""
+    trivial_augment: bool = False
+    """One random operation of random strength an image (Mueller and Hutter, arXiv 2103.10158)."""
+    random_erasing: float = Field(default=0.0, ge=0, le=1)
+    """Share of the images in which a random rectangle is painted mid-grey (Zhong et al., arXiv 1708.04896)."""
 
 
 class DataConfig(Section):

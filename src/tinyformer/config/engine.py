@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``engine``: how SparseEngine compiles."""
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ OptimizationLevel = Literal["-O2", "-O3", "-Os"]
 
 
 class EngineConfig(Section):
-    """Choices of the compiler, and the share of the microcontroller that it may use."""
+    """Choices of the compiler."""
 
     encoding: Literal["auto", "dense"] = "auto"
     """``auto``: block-sparse where the weights' zero blocks make it pay, layer by layer; ``dense``: never."""
@@ -29,12 +30,3 @@ class EngineConfig(Section):
 
     stack_bytes: int = Field(default=4096, ge=512)
     """SRAM kept free for the stack when the arena is checked against the microcontroller."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    """Flash that the model may use; all of the microcontroller's when unset."""
-
-    sram_bytes: int | None = Field(default=None, gt=0)
-    """SRAM that the model may use, stack included; all of the microcontroller's when unset."""
-
-    verify_images: int = Field(default=64, ge=1)
-    """Test images run on the simulated microcontroller by `deploy` (the host build runs all of them)."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From plain data to a validated :class:`Config`, with errors that a user can act on. Knows no Hydra."""
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from tinyformer.config.moved import new_name
 from tinyformer.config.root import Config
 from tinyformer.errors import TinyFormerError
 
@@ -58,7 +60,8 @@ def _sentence(details: ErrorDetails, data: Mapping[str, Any], locate: Locator) -
     match details["type"]:
         case "extra_forbidden":
             known = known_keys(path[:-1])
-            hint = f"; did you mean {guess!r}?" if (guess := closest(path[-1], known)) else "."
+            guess = today if (today := new_name(key)) != key else closest(path[-1], known)
+            hint = f"; did you mean {guess!r}?" if guess else "."
             choices = f" Known keys: {', '.join(known)}." if known else ""
             return f"{place}: unknown key '{key}'{hint}{choices}"
         case "missing":

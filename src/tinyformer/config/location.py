@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where ``conf/`` is: inside an installed wheel, else in the checkout."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``quantization``: INT8 after training, or with training."""
 
 from __future__ import annotations

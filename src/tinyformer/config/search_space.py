@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``search_space``: the space of supernets that SuperNAS searches.
 
 A supernet is drawn from it by choosing, for the stem and for every stage, one entry of each list; what remains open
@@ -14,7 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from tinyformer.config.base import Section
 
 
-def _ascending(values: tuple) -> tuple:
+def _ascending(values: tuple[int, ...]) -> tuple[int, ...]:
     if not values:
         raise ValueError("at least one choice is needed")
     if any(low >= high for low, high in pairwise(values)):
@@ -43,7 +44,9 @@ Counts = Annotated[tuple[Count, ...], AfterValidator(_ascending)]
 Naturals = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_ascending)]
 Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AfterValidator(_ascending)]
 Ratios = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_ascending)]
-Convolution = Literal["conv", "mbconv"]
+Convolution = Literal["conv", "mbconv", "residual", "bottleneck"]
+"""Kinds of blocks that may be the first of a stage."""
+Downsample = Literal["stride", "maxpool"]
 
 
 class StemSpace(Section):
@@ -56,7 +59,7 @@ class StemSpace(Section):
 
 
 class ConvSpace(Section):
-    """What a plain convolution chooses from inside a supernet."""
+    """What a convolution chooses from inside a supernet."""
 
     kernels: Kernels
 
@@ -66,6 +69,14 @@ class InvertedResidualSpace(Section):
 
     kernels: Kernels
     expansions: Counts
+
+
+class ResidualSpace(Section):
+    """What a residual block, of two convolutions, or a bottleneck, of one between two 1x1, chooses from."""
+
+    kernels: Kernels = (3,)
+    expansions: Ratios
+    """Inner widths, relative to the stage's."""
 
 
 class TransformerSpace(Section):
@@ -88,6 +99,8 @@ class BlockSpace(Section):
 
     conv: ConvSpace | None = None
     mbconv: InvertedResidualSpace | None = None
+    residual: ResidualSpace | None = None
+    bottleneck: ResidualSpace | None = None
     transformer: TransformerSpace | None = None
 
 
@@ -104,12 +117,21 @@ class StageSpace(Section):
     """Candidate sets of kinds that the convolutional blocks choose from."""
     transformers: Naturals = (0,)
     """Candidate numbers of transformer blocks after the convolutional ones."""
+    optional_transformers: bool | None = None
+    """Whether sub-networks may skip them; null: as the space says."""
+    downsample: tuple[Downsample, ...] = ("stride",)
+    """How sub-networks lower the resolution: by the stride of the first block's convolution, or by a max pool before
+    that block. A pool whose windows do not tile the feature map is left out."""
+    blocks: BlockSpace = BlockSpace()
+    """Kinds of blocks that choose from something else here than in the rest of the space."""
 
     @model_validator(mode="after")
     def _kinds_are_sets(self) -> StageSpace:
         for kinds in self.kinds:
             if not kinds or len(set(kinds)) < len(kinds):
                 raise ValueError(f"each entry of kinds must name one or more kinds, each once, not {list(kinds)}")
+        if not self.downsample or len(set(self.downsample)) < len(self.downsample):
+            raise ValueError(f"downsample must name stride, maxpool or both, not {list(self.downsample)}")
         return self
 
 
@@ -141,8 +163,13 @@ class SearchSpaceConfig(Section):
                 {"transformer"} if stage.transformers[-1] else set()
             )
             for kind in sorted(used):
-                if getattr(self.blocks, kind) is None:
+                if self.block_space(stage, kind) is None:
                     raise ValueError(
                         f"stages[{i}] uses {kind} blocks, but blocks.{kind} does not say what they choose from"
                     )
         return self
+
+    def block_space(self, stage: StageSpace, kind: str) -> Section | None:
+        """What blocks of ``kind`` choose from in ``stage``; None if nothing says so."""
+        space: Section | None = getattr(stage.blocks, kind) or getattr(self.blocks, kind)
+        return space

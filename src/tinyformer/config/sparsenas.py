@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``sparsenas``: the joint search of architecture and per-layer block sparsity."""
 
 from __future__ import annotations
@@ -7,25 +8,14 @@ from typing import Literal
 from pydantic import Field
 
 from tinyformer.config.base import Section
-
-
-class Limits(Section):
-    """What the compiled model may use; null stands for all that the MCU has (``latency_ms``: for no limit)."""
-
-    flash_bytes: int | None = Field(default=None, gt=0)
-    """Code, weights and tables of the firmware, in bytes."""
-
-    sram_bytes: int | None = Field(default=None, gt=0)
-    """Activation arena and stack, in bytes."""
-
-    latency_ms: float | None = Field(default=None, gt=0)
-    """One inference on the MCU, in milliseconds."""
+from tinyformer.config.strategy import StrategyName
 
 
 class SparseNasConfig(Section):
-    """Evolutionary multi-objective search (NSGA-II) over the trained supernet's sub-networks."""
+    """Search over the trained supernet's sub-networks and their block sparsity."""
 
-    limits: Limits = Limits()
+    strategy: StrategyName = "nsga2"
+    """What proposes candidates: multi-objective evolution, random draws, or mutants of the best so far."""
 
     population: int = Field(default=24, ge=4)
     """Candidates of a generation."""
@@ -49,7 +39,16 @@ class SparseNasConfig(Section):
     """Candidates further below the best validation accuracy (a fraction) than this breed only where others lack."""
 
     accuracy_slack: float = Field(default=0.0, ge=0, lt=1)
-    """The winner is the fastest candidate whose validation accuracy (a fraction) lies within this of the best one's."""
+    """Candidates whose validation accuracies (fractions) differ by no more than this count as equals, of which the
+    fastest wins. Among finalists differences below one standard error never count."""
+
+    finalists: int = Field(default=8, ge=1)
+    """Candidates, spread over the front from the fastest to the most accurate, that are fine-tuned a little and then
+    compared on all validation images; 1: the winner is chosen by one-shot accuracy."""
+
+    finalist_epochs: float = Field(default=2.0, gt=0)
+    """Epochs of sparse training (``sparsity.recovery_lr``, falling to 0) of the last two finalists; each earlier round
+    has twice as many for half as long."""
 
     evaluation_images: int | None = Field(default=None, ge=1)
     """Validation images of an evaluation (the first ones of the split); null: all of them."""
@@ -60,8 +59,9 @@ class SparseNasConfig(Section):
     recalibration_batches: int = Field(default=4, ge=1)
     """Training batches from which BatchNorm statistics are recomputed before every evaluation."""
 
-    pool: Literal["local", "ray"] = "local"
-    """Where candidates are evaluated: processes of this machine, or a Ray cluster (extra ``cluster``)."""
+    device: Literal["auto", "cpu", "cuda"] = "cpu"
+    """What candidates are evaluated on; ``auto``: a CUDA device where there is one. Accuracies differ a little between
+    devices, so that only ``cpu`` gives the same search everywhere."""
 
-    workers: int | None = Field(default=None, ge=1)
-    """Evaluation processes; null: one for each usable core. The result does not depend on it."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """Arithmetic of evaluations on a CUDA device (Lightning's names); processors always take 32 bits."""

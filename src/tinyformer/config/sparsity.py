@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``sparsity``: how much of the weights goes, in which blocks, and how freely layers may differ."""
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from tinyformer.config.base import Section
 Ratio: TypeAlias = Annotated[float, Field(ge=0, lt=1)]
 Criterion: TypeAlias = Literal["l2", "normalized", "taylor"]
 BlockShape: TypeAlias = tuple[Literal[2, 4], Literal[2, 4]]
+Compensation: TypeAlias = Literal["none", "least_squares"]
 
 
 class SparsityConfig(Section):
     """Block sparsity that SparseNAS distributes over the layers and fine-tuning keeps."""
 
-    target: float = Field(default=0.5, ge=0, lt=1)
-    """Least fraction of the prunable weights (all but stem, depthwise layers and classifier) in zero blocks."""
+    target: Ratio | Literal["auto"] = 0.5
+    """Least fraction of the prunable weights (all but stem, depthwise layers and classifier) in zero blocks; ``auto``:
+    as few as flash, SRAM and latency ask for, taken where the loss is estimated to suffer least."""
 
     block_shapes: tuple[BlockShape, ...] = Field(default=((2, 2),), min_length=1)
     """Admissible blocks as (outputs, inputs), of those that SparseEngine multiplies; the search picks one a layer."""
@@ -36,14 +39,21 @@ class SparsityConfig(Section):
     recovery_steps: int = Field(default=0, ge=0)
     """Masked training steps that SparseNAS grants a pruned candidate, so that it is ranked by what it can recover."""
 
-    recovery_lr: float = Field(default=0.01, gt=0)
-    """Learning rate of these steps (SGD with Nesterov momentum 0.9)."""
+    recovery_lr: float = Field(default=0.05, gt=0)
+    """Peak learning rate of these steps (SGD with Nesterov momentum 0.9), which falls to zero in a line."""
+
+    compensation: Compensation = "none"
+    """Whether SparseNAS changes a pruned candidate's kept weights so that each layer's outputs change least (least
+    squares on training images), before any recovery steps."""
+
+    compensation_images: int = Field(default=256, ge=1)
+    """Training images that this looks at."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if list(self.ratios) != sorted(set(self.ratios)):
             raise ValueError("sparsity.ratios must be ascending and without repetition")
-        if self.target > self.ratios[-1]:
+        if self.target != "auto" and self.target > self.ratios[-1]:
             raise ValueError(
                 f"sparsity.target {self.target} is out of reach, for the largest of sparsity.ratios is "
                 f"{self.ratios[-1]}: lower the target or add a larger ratio"

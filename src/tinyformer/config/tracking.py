@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``tracking``: where runs are recorded. It has no influence on any result."""
 
 from __future__ import annotations

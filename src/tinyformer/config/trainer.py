@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Section ``trainer``: where and how training runs; PyTorch Lightning's words."""
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from tinyformer.config.base import Section
 
 
 class TrainerConfig(Section):
-    """Hardware and its use. Two runs give the same bytes on the same hardware under the same settings."""
+    """Hardware and its use. Two runs give the same bytes under the same settings on every x86-64 processor with AVX2
+    (docs/reproducibility.md), elsewhere on the same hardware."""
 
     accelerator: Literal["auto", "cpu", "gpu", "cuda", "mps"] = "cpu"
     """What trains; ``auto`` takes an accelerator where there is one."""
@@ -31,8 +33,15 @@ class TrainerConfig(Section):
     num_threads: int = Field(default=2, ge=1)
     """Threads of one process on the CPU. Part of the result: another number rounds sums in another order."""
 
+    isa: Literal["portable", "native"] = "portable"
+    """Instructions: ``portable`` holds all libraries to AVX2, so that results do not depend on the processor;
+    ``native`` lets each take the widest it finds."""
+
     channels_last: bool = True
     """Keep feature maps in channels-last memory (faster on CPUs and GPUs)."""
 
-    progress_bar: bool = True
-    """Show a progress bar while training."""
+    compile: bool = False
+    """Compile the forward and backward pass of fixed networks (torch.compile): pays on GPUs after a minute."""
+
+    deterministic: bool = True
+    """Deterministic kernels where they exist; without, GPUs choose the fastest and repeat a result only roughly."""

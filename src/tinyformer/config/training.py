@@ -1,4 +1,5 @@
-"""What the sections that train a network have in common: ``train``, ``finetune`` and ``quantization.training``."""
+# SPDX-License-Identifier: Apache-2.0
+"""Settings shared by all trainings: ``supernet_training``, ``finetune`` and ``quantization.training``."""
 
 from __future__ import annotations
 
@@ -20,11 +21,28 @@ class TrainingConfig(Section):
     batch_size: int = Field(ge=1)
     """Images of a step, in each process."""
 
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """AdamW, or SGD with Nesterov momentum 0.9."""
+    optimizer: Literal["adamw", "sgd", "muon"] = "adamw"
+    """AdamW; SGD with Nesterov momentum 0.9; or Muon for convolution and linear weights (it scales them itself, so that
+    ``weight_decay`` does not concern them), with SGD and momentum 0.85 for the rest."""
 
     learning_rate: float = Field(gt=0)
-    """Peak of the schedule: a linear warm-up, then half a cosine to zero."""
+    """Peak of the schedule."""
+
+    head_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak for the weights of the classifier; null: ``learning_rate``."""
+
+    vector_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak for biases, norms and ranges; null: ``learning_rate``."""
+
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the rate falls to zero after a linear warm-up: half a cosine, or a line (a triangle if the warm-up is
+    long)."""
+
+    first_image_size: int | None = Field(default=None, ge=8)
+    """Side in pixels that images are scaled down to in the first epochs (progressive resizing); null: never."""
+
+    first_image_size_epochs: int = Field(default=0, ge=0)
+    """Epochs at ``first_image_size``."""
 
     warmup_epochs: NotNegative = 1.0
     """Epochs of linear warm-up; may be a fraction."""
@@ -44,12 +62,10 @@ class TrainingConfig(Section):
     validate_every: int = Field(default=1, ge=1)
     """Epochs between validations; the last epoch is always validated."""
 
-    checkpoint_every: int | None = Field(default=None, ge=1)
-    """Steps between checkpoints within an epoch; null: only at the end of each epoch."""
-
     @model_validator(mode="after")
     def _warmup_ends(self) -> Self:
         self._require_fewer_than_epochs("warmup_epochs")
+        self._require_fewer_than_epochs("first_image_size_epochs")
         return self
 
     def _require_fewer_than_epochs(self, name: str) -> None:
@@ -66,3 +82,7 @@ class DistillationConfig(TrainingConfig):
 
     temperature: float = Field(default=2.0, gt=0)
     """Softening of teacher's and student's predictions before they are compared."""
+
+    all_images: bool = False
+    """Train on the validation images, too: for the last training, once nothing is chosen by them any more (what is
+    then reported as their accuracy is that of training images)."""

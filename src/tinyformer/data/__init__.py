@@ -1,8 +1,8 @@
-"""Data sets: fetch, verify, split, load. ``data.loading`` (torch) and ``data.datamodule`` (Lightning) are imported by
-name."""
+# SPDX-License-Identifier: Apache-2.0
+"""Data sets: fetch, verify, split (``data.preparation``), load. Preparing, batches for torch (``data.loading``) and for
+Lightning (``data.datamodule``) are imported by name, so that reading a prepared data set needs NumPy alone."""
 
 from tinyformer.data.manifest import Manifest
-from tinyformer.data.preparation import prepare_dataset
 from tinyformer.data.splits import Split, Splits, load_splits
 
-__all__ = ["Manifest", "Split", "Splits", "load_splits", "prepare_dataset"]
+__all__ = ["Manifest", "Split", "Splits", "load_splits"]

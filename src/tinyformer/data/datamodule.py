@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The data set as Lightning wants it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fetching one verified file, with a progress bar."""
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Batches for torch (Lightning: ``data.datamodule``): normalization, deterministic order, augmentation.
+# SPDX-License-Identifier: Apache-2.0
+"""Batches for torch (Lightning: ``data.datamodule``): deterministic order and augmentation.
 
 Everything random is derived from (seed, epoch, batch) and drawn by NumPy on the host, so that a resumed run, another
 number of batches per step or another device sees the same data.
@@ -8,38 +9,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cached_property
 from types import SimpleNamespace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
 
 from tinyformer.config.data import AugmentConfig
+from tinyformer.data.augmentation import augment_pixels, mix
+from tinyformer.data.normalization import normalize
 from tinyformer.data.splits import Split
+from tinyformer.data.transfer import to_device
 
-_GREY = 128
-"""The pixel that the network sees as zero."""
-
-
-def normalize(images: NDArray[np.uint8] | torch.Tensor) -> torch.Tensor:
-    """uint8 (N, H, W, C) to float32 (N, C, H, W): ``(pixel - 128) / 128``. In memory the result is channels-last."""
-    pixels = torch.as_tensor(images)
-    return pixels.permute(0, 3, 1, 2).to(torch.float32, copy=True).sub_(_GREY).div_(_GREY)
-
-
-def sample_images(split: Split, count: int, seed: int) -> torch.Tensor:
-    """``count`` images of ``split`` (or all it has), drawn by ``seed`` and normalized: float32 (count, C, H, W)."""
-    rows = np.random.default_rng(seed).permutation(len(split))[:count]
-    return normalize(split.images[rows])
+_PARITY = 2**31
+"""Stream of the random numbers that say in which epochs an alternating flip mirrors an image."""
 
 
 class EpochBatches:
     """Batches of one split, shuffled and augmented anew each epoch; iterate after :meth:`set_epoch`.
 
-    Yields (x float32 (B, C, H, W), y): ``y`` holds labels int64 (B,), with mixup probabilities float32 (B, classes);
-    torch's cross-entropy takes both. Without ``augment`` the order is that of the split, every image once, the last
-    batch smaller; with it the order is random and the last, incomplete batch is left out (unless it is the only one).
+    Yields (x float32 (B, C, H, W), y): ``y`` holds labels int64 (B,), with mixup or CutMix probabilities float32
+    (B, classes); torch's cross-entropy takes both. Without ``augment`` the order is that of the split, every image
+    once, the last batch smaller; with it the order is random and the last, incomplete batch is left out (unless it is
+    the only one).
     """
 
     def __init__(
@@ -54,10 +46,10 @@ class EpochBatches:
         world_size: int = 1,
         device: torch.device | str = "cpu",
     ) -> None:
-        """``classes`` is needed for mixup. Of ``world_size`` processes, the one of that ``rank`` takes every
+        """``classes`` is needed for mixup and CutMix. Of ``world_size`` processes, the one of that ``rank`` takes every
         world_size-th image."""
-        if augment is not None and augment.mixup > 0 and classes is None:
-            raise ValueError("mixup needs the number of classes")
+        if augment is not None and (augment.mixup > 0 or augment.cutmix > 0) and classes is None:
+            raise ValueError("mixup and cutmix need the number of classes")
         self.images = torch.as_tensor(split.images, device=device)
         self.labels = torch.as_tensor(split.labels, device=device)
         self.batch_size = batch_size
@@ -102,83 +94,16 @@ class EpochBatches:
         if self.augment is None:
             return normalize(images), labels
         rng = np.random.default_rng([self.seed, self.epoch, self.rank, index])
-        images = shift_and_flip(
-            images, self.augment.crop_padding, self.augment.crop_fill, self.augment.horizontal_flip, rng
-        )
-        images = jitter_color(images, self.augment.color_jitter, rng)
-        images = cutout(images, self.augment.cutout, rng)
-        return mixup(normalize(images), labels, self.augment.mixup, self.classes or 0, rng)
+        images = augment_pixels(images, self.augment, rng, mirrored=self._mirrored(rows))
+        return mix(normalize(images), labels, self.augment, self.classes or 0, rng)
 
+    def _mirrored(self, rows: torch.Tensor) -> torch.Tensor | None:
+        """Which images an alternating flip mirrors in this epoch: half of them, the others in the next."""
+        if self.augment is None or self.augment.horizontal_flip != "alternating":
+            return None
+        return ((self._parity + self.epoch) % 2 == 1)[rows]
 
-def shift_and_flip(images: torch.Tensor, padding: int, fill: str, flip: bool, rng: np.random.Generator) -> torch.Tensor:
-    """Shift each image (B, H, W, C) by up to ``padding`` pixels on both axes and mirror half of them: one gather for
-    both.
-
-    ``fill`` is "black" or "reflect" (mirrored without repeating the border pixel).
-    """
-    if not padding and not flip:
-        return images
-    batch, height, width, channels = images.shape
-    offsets = _on(rng.integers(-padding, padding + 1, size=(2, batch, 1)), images)
-    mirrored = _on(rng.random((batch, 1)) < (0.5 if flip else 0.0), images)
-    rows = torch.arange(height, device=images.device) + offsets[0]
-    columns = torch.arange(width, device=images.device).expand(batch, width)
-    columns = torch.where(mirrored, width - 1 - columns, columns) + offsets[1]
-    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
-    rows, columns = _mirror(rows, height), _mirror(columns, width)
-    first_rows = torch.arange(batch, device=images.device)[:, None] * height
-    pixels = ((first_rows + rows)[:, :, None] * width + columns[:, None, :]).flatten()
-    # One index_select over all pixels is several times faster than indexing with [...].
-    moved = images.reshape(-1, channels).index_select(0, pixels).reshape(images.shape)
-    return moved * inside[..., None] if fill == "black" else moved
-
-
-def jitter_color(images: torch.Tensor, strength: float, rng: np.random.Generator) -> torch.Tensor:
-    """Scale brightness, then contrast about the image's mean, then (RGB) saturation about its grey, each by 1 +-
-    ``strength``."""
-    if not strength:
-        return images
-    factors = _on(rng.uniform(1 - strength, 1 + strength, size=(3, len(images), 1, 1, 1)).astype(np.float32), images)
-    pixels = images.float() * factors[0]
-    mean = pixels.mean(dim=(1, 2, 3), keepdim=True)
-    pixels = mean + (pixels - mean) * factors[1]
-    if images.shape[3] == 3:
-        grey = pixels.mean(dim=3, keepdim=True)
-        pixels = grey + (pixels - grey) * factors[2]
-    return pixels.round_().clamp_(0, 255).to(torch.uint8)
-
-
-def cutout(images: torch.Tensor, side: int, rng: np.random.Generator) -> torch.Tensor:
-    """Paint one square of ``side`` pixels grey in each image; its centre is anywhere, so that parts may fall
-    outside."""
-    if not side:
-        return images
-    batch, height, width, _ = images.shape
-    top = _on(rng.integers(0, height, size=(batch, 1)), images) - side // 2
-    left = _on(rng.integers(0, width, size=(batch, 1)), images) - side // 2
-    rows = torch.arange(height, device=images.device) - top
-    columns = torch.arange(width, device=images.device) - left
-    hidden = ((rows >= 0) & (rows < side))[:, :, None] & ((columns >= 0) & (columns < side))[:, None, :]
-    return images.masked_fill(hidden[..., None], _GREY)
-
-
-def mixup(
-    x: torch.Tensor, labels: torch.Tensor, alpha: float, classes: int, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Blend the batch with a shuffled copy of itself by one factor from Beta(alpha, alpha); labels become probabilities
-    (B, classes)."""
-    if not alpha:
-        return x, labels
-    share = float(rng.beta(alpha, alpha))
-    partner = _on(rng.permutation(len(x)), x)
-    targets = F.one_hot(labels, classes).float()
-    return share * x + (1 - share) * x[partner], share * targets + (1 - share) * targets[partner]
-
-
-def _mirror(positions: torch.Tensor, size: int) -> torch.Tensor:
-    """Positions reflected into [0, size); at most one reflection, as shifts are smaller than the image."""
-    return (size - 1) - ((size - 1) - positions.abs()).abs()
-
-
-def _on(values: NDArray, like: torch.Tensor) -> torch.Tensor:
-    return torch.as_tensor(values, device=like.device)
+    @cached_property
+    def _parity(self) -> torch.Tensor:
+        parity = np.random.default_rng([self.seed, _PARITY]).integers(0, 2, len(self.labels))
+        return to_device(parity, self.images.device)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``manifest.json``: what a prepared data set consists of, and how to tell that it is intact."""
 
 from __future__ import annotations
@@ -38,10 +39,15 @@ class Manifest:
     counts: dict[str, int]
     """Images a split. Calibration images are also training images."""
     files: dict[str, ArrayFile]
+    value_range: tuple[float, float] | None = None
+    """The numbers of the source that became the bytes 0 and 255; None (and not in the file) where it has bytes."""
 
     def write(self, directory: Path) -> None:
         """Write ``manifest.json``: sorted keys, no time stamp."""
-        text = json.dumps(asdict(self), indent=2, sort_keys=True, ensure_ascii=False)
+        data = asdict(self)
+        if self.value_range is None:
+            del data["value_range"]
+        text = json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False)
         (directory / FILE_NAME).write_text(text + "\n", encoding="utf-8")
 
     @staticmethod
@@ -53,6 +59,8 @@ class Manifest:
             files = {
                 name: ArrayFile(**{**entry, "shape": tuple(entry["shape"])}) for name, entry in data["files"].items()
             }
+            if value_range := data.get("value_range"):
+                data["value_range"] = tuple(value_range)
             return Manifest(**{**data, "classes": tuple(data["classes"]), "files": files})
         except FileNotFoundError as error:
             raise TinyFormerError(f"{path} is missing: prepare the data set first (stage `prepare`).") from error

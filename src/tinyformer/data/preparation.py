@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a source to the prepared data set on disk."""
 
 from __future__ import annotations
@@ -6,6 +7,7 @@ import hashlib
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +19,7 @@ from tinyformer.data.sources.base import LabelledImages
 from tinyformer.data.splitting import split_off, stratified_sample
 from tinyformer.errors import TinyFormerError
 
-_SOURCES = {"digits": digits.load, "cifar10": cifar10.load, "image_folder": image_folder.load}
+SOURCES = {"digits": digits.load, "cifar10": cifar10.load, "image_folder": image_folder.load}
 
 Arrays = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
@@ -30,7 +32,7 @@ def prepare_dataset(config: DataConfig, seed: int, destination: Path) -> Manifes
     and calibration come from the training images alone, and calibration stays part of train. Raises TinyFormerError
     where the source is missing, damaged or too small.
     """
-    source = _SOURCES[config.source](config)
+    source = SOURCES[config.source](config)
     arrays = _split(source, config, np.random.default_rng(seed))
     destination.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{destination.name}.", dir=destination.parent))
@@ -94,12 +96,13 @@ def _write(arrays: Arrays, source: LabelledImages, config: DataConfig, seed: int
         official_test=source.test_images is not None,
         counts={split: len(labels) for split, (_, labels) in arrays.items()},
         files=files,
+        value_range=source.value_range,
     )
     manifest.write(directory)
     return manifest
 
 
-def _save(path: Path, array: NDArray) -> ArrayFile:
+def _save(path: Path, array: NDArray[Any]) -> ArrayFile:
     np.save(path, np.ascontiguousarray(array), allow_pickle=False)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()

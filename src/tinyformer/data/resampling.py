@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bringing images of any size and mode to one size and number of channels."""
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tinyformer.data.eight_bits import eight_bits
+
 _MODES = {1: "L", 3: "RGB"}
 
 
@@ -15,9 +18,10 @@ def resample(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
     """One image as uint8 (size, size, channels).
 
     The shorter side is scaled to ``size`` (bilinear, with antialiasing when it shrinks), then the centre is cut out, so
-    that nothing is distorted. Colour becomes grey by the luma of ITU-R 601 (Pillow's mode "L").
+    that nothing is distorted. Colour becomes grey by the luma of ITU-R 601 (Pillow's mode "L"). Raises ValueError for
+    what is no still image of known levels (:func:`.eight_bits.eight_bits`).
     """
-    converted = image.convert(_MODES[channels])
+    converted = eight_bits(image).convert(_MODES[channels])
     scale = size / min(converted.size)
     width, height = (max(size, round(side * scale)) for side in converted.size)
     if (width, height) != converted.size:
@@ -28,14 +32,14 @@ def resample(image: Image.Image, size: int, channels: int) -> NDArray[np.uint8]:
 
 
 def resample_array(images: NDArray[np.uint8], size: int, channels: int) -> NDArray[np.uint8]:
-    """Images (N, H, W, C) with C of 1 or 3 as uint8 (N, size, size, channels); unchanged where nothing is to do."""
+    """Images (N, H, W, C) with C of 1, 3 or 4 as uint8 (N, size, size, channels); unchanged where nothing is to do."""
     if images.shape[1:] == (size, size, channels):
         return images
     return stack((resample(to_pillow(image), size, channels) for image in images), len(images), size, channels)
 
 
 def to_pillow(image: NDArray[np.uint8]) -> Image.Image:
-    """uint8 (H, W, 1) or (H, W, 3) as a Pillow image."""
+    """uint8 (H, W, C), C of 1, 3 or 4 with transparency, as a Pillow image."""
     return Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)
 
 

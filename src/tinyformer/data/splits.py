@@ -1,11 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading a prepared data set; each split is loaded and verified when it is first used."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +35,13 @@ class Splits:
     TinyFormerError with its name.
     """
 
-    def __init__(self, directory: Path, manifest: Manifest, *, test: bool = True) -> None:
+    def __init__(
+        self, directory: Path, manifest: Manifest, *, test: bool = True, validation_in_train: bool = False
+    ) -> None:
         self.directory = directory
         self.manifest = manifest
         self._test = test
+        self._validation_in_train = validation_in_train
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -55,7 +61,10 @@ class Splits:
     @cached_property
     def train(self) -> Split:
         """What weights are fitted to."""
-        return self._load("train")
+        train = self._load("train")
+        if not self._validation_in_train:
+            return train
+        return Split(np.concatenate([train.images, self.val.images]), np.concatenate([train.labels, self.val.labels]))
 
     @cached_property
     def val(self) -> Split:
@@ -74,14 +83,24 @@ class Splits:
         """Training images for the quantizer's ranges."""
         return self._load("calibration")
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all splits but the test split, from the manifest; in hexadecimal."""
+        files = {name: file.sha256 for name, file in self.manifest.files.items() if not name.startswith("test_")}
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
     def without_test(self) -> Splits:
         """The same data set for searches and training: reading ``test`` raises ``PermissionError``."""
-        return Splits(self.directory, self.manifest, test=False)
+        return Splits(self.directory, self.manifest, test=False, validation_in_train=self._validation_in_train)
+
+    def with_validation_images(self) -> Splits:
+        """The same data set without the test split, its validation images part of ``train``, too."""
+        return Splits(self.directory, self.manifest, test=False, validation_in_train=True)
 
     def _load(self, split: str) -> Split:
         return Split(self._array(f"{split}_images.npy"), self._array(f"{split}_labels.npy"))
 
-    def _array(self, name: str) -> NDArray:
+    def _array(self, name: str) -> NDArray[Any]:
         path, expected = self.directory / name, self.manifest.files[name]
         remedy = f"delete {self.directory} and prepare the data set again (stage `prepare`)."
         try:
@@ -94,7 +113,8 @@ class Splits:
             raise TinyFormerError(f"{path} is missing: {remedy}") from error
         if digest != expected.sha256:
             raise TinyFormerError(f"{path} is damaged (its sha256 is not that of the manifest): {remedy}")
-        return np.load(path, allow_pickle=False)
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+        return array
 
 
 def load_splits(directory: Path) -> Splits:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stratified splits: every class keeps its share."""
 
 from __future__ import annotations

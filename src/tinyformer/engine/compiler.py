@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SparseEngine's front door: from an integer graph to a package of C sources."""
 
 from __future__ import annotations
@@ -8,40 +9,38 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig
+from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.emit import render_package
+from tinyformer.engine.emit import render_package, render_readme, to_json
 from tinyformer.engine.emit.c_text import check_identifier, identifier
-from tinyformer.engine.flash_fit import lower_within_flash
-from tinyformer.engine.layer_report import build_report
-from tinyformer.engine.measurement import MeasuredChoice
-from tinyformer.engine.normalize import separate_outputs
-from tinyformer.engine.optimization import LEVELS, fastest_level
-from tinyformer.engine.package_files import write_files
-from tinyformer.engine.planner import MemoryPlan
-from tinyformer.engine.selection import Choose, Step, flash_budget, sram_budget
-from tinyformer.engine.striping import arena_without_scratch, fit_by_stripes
+from tinyformer.engine.emit.selftest import make_selftest
+from tinyformer.engine.run.firmware import largest_arena
+from tinyformer.engine.run.package_files import open_package, write_files
+from tinyformer.engine.run.profile import FirmwareProfile
+from tinyformer.engine.schedule.layer_report import build_report
+from tinyformer.engine.schedule.scheduler import schedule_graph
+from tinyformer.engine.schedule.steps import Schedule
+from tinyformer.engine.tune.kernels import MeasuredChoice
+from tinyformer.engine.tune.levels import LEVELS, fastest_level
 from tinyformer.errors import TinyFormerError
+from tinyformer.files import replace_file
 from tinyformer.ir.graph import Graph
-
-_STRIPING_ROUNDS = 4
-"""Attempts to meet the SRAM by stripes, each with a smaller target for the tensors."""
 
 
 @dataclass(frozen=True)
 class CompiledModel:
-    """A graph with a kernel for every operator and a place for every tensor."""
+    """A package to be written: the schedule of a graph under a name."""
 
     name: str
-    graph: Graph
-    steps: tuple[Step, ...]
-    plan: MemoryPlan
+    schedule: Schedule
     report: dict[str, Any]
     """Sizes and layers as plain data, the content of ``report.json``."""
 
     def files(self) -> dict[str, str]:
         """The package: text by path. The same model gives the same bytes."""
-        return render_package(self.graph, self.name, self.steps, self.plan, self.report)
+        return render_package(self.schedule, self.name, self.report, make_selftest(self.schedule.graph))
 
     def write(self, directory: Path) -> Path:
         """Write the package to ``directory``, replacing what is there only once all of it is written.
@@ -63,70 +62,71 @@ class CompiledModel:
         return directory
 
 
-def compile_graph(graph: Graph, mcu: McuConfig, config: EngineConfig, name: str | None = None) -> CompiledModel:
+def compile_graph(
+    graph: Graph, mcu: McuConfig, config: EngineConfig, name: str | None = None, budget: Budget | None = None
+) -> CompiledModel:
     """Choose kernels, plan the memory and prepare the package of ``graph`` for ``mcu``.
 
     Args:
         graph: the integer graph.
-        mcu: decides the budgets and how much fast memory kernels may use.
-        config: encodings, selection, budgets.
+        mcu: decides how much fast memory kernels may use.
+        config: encodings, selection, optimization.
         name: prefix of every symbol and name of the files; made from the graph's name if not given.
+        budget: flash and SRAM that the model may use; all that ``mcu`` has if not given.
 
     Raises:
         TinyFormerError: an operator has no kernel, the name is no C identifier, or SRAM or flash do not suffice; the
             message says how much is needed and how much there is.
     """
     name = identifier(graph.name) if name is None else check_identifier(name)
-    graph = separate_outputs(graph)
+    budget = _in_one_piece(budget or Budget.of(LimitsConfig(), mcu), mcu, config)
     first = config.model_copy(update={"optimize": LEVELS[0]}) if config.optimize == "measured" else config
-    graph, steps, plan = _lower(graph, mcu, first)
-    report = build_report(graph, steps, plan, name=name, mcu=mcu, config=first)
-    _check_budgets(name, mcu, config, plan, report)
-    model = CompiledModel(name, graph, tuple(steps), plan, report)
+    choose = MeasuredChoice(mcu, first, budget) if config.selection == "measured" else None
+    schedule = schedule_graph(graph, mcu, first, budget, choose)
+    report = build_report(schedule, name=name, mcu=mcu, config=first)
+    _check_budget(name, mcu, config, budget, report)
+    model = CompiledModel(name, schedule, report)
     if config.optimize == "measured":
-        model = replace(model, report={**report, "optimize": fastest_level(model.files(), mcu, config)})
+        model = replace(model, report={**report, "optimize": fastest_level(model.files(), mcu, config, budget)})
     return model
 
 
-def _lower(graph: Graph, mcu: McuConfig, config: EngineConfig) -> tuple[Graph, list[Step], MemoryPlan]:
-    """Steps and plan of ``graph``, or of ``graph`` in stripes where the plain plan exceeds the SRAM."""
-    best = graph, *lower_within_flash(graph, mcu, config, _chooser(graph, mcu, config))
-    budget = target = sram_budget(mcu, config) - config.stack_bytes
-    for _ in range(_STRIPING_ROUNDS if config.patching else 0):
-        if best[2].arena_bytes <= budget:
-            break
-        if target <= 0:
-            break
-        striped = fit_by_stripes(graph, target)
-        steps, plan = lower_within_flash(striped, mcu, config, _chooser(striped, mcu, config))
-        # What the stripes do not account for is the kernels' scratch.
-        target -= plan.arena_bytes - budget
-        if plan.arena_bytes < best[2].arena_bytes:
-            best = striped, steps, plan
-        if arena_without_scratch(striped).arena_bytes > budget:
-            break
-    return best
+def record_profile(directory: Path, profile: FirmwareProfile) -> None:
+    """Write the measured figures of the package in ``directory`` into its report and its README.
+
+    Raises:
+        TinyFormerError: there is no package, or its files cannot be written.
+    """
+    measured = profile.to_dict()
+    report = {**open_package(directory).report, "layers": measured.pop("layers"), "measured": measured}
+    replace_file(directory / "report.json", to_json(report).encode())
+    replace_file(directory / "README.md", render_readme(report).encode())
 
 
-def _chooser(graph: Graph, mcu: McuConfig, config: EngineConfig) -> Choose | None:
-    """Who decides between kernels: measurement, or None for the order in which packing offers them."""
-    return MeasuredChoice(graph, mcu, config) if config.selection == "measured" else None
+def _in_one_piece(budget: Budget, mcu: McuConfig, config: EngineConfig) -> Budget:
+    """``budget`` with no more SRAM than one contiguous arena and the stack can have."""
+    largest = largest_arena(mcu, config.stack_bytes) + config.stack_bytes
+    return replace(budget, limits={**budget.limits, "sram_bytes": float(min(budget.sram_bytes, largest))})
 
 
-def _check_budgets(name: str, mcu: McuConfig, config: EngineConfig, plan: MemoryPlan, report: dict[str, Any]) -> None:
-    have, need = sram_budget(mcu, config), plan.arena_bytes + config.stack_bytes
+def _check_budget(name: str, mcu: McuConfig, config: EngineConfig, budget: Budget, report: dict[str, Any]) -> None:
+    arena = report["arena_bytes"]
+    have, need = budget.sram_bytes, arena + config.stack_bytes
     if need > have:
-        stripes = ", even in stripes," if config.patching else ""
+        patches = ", even in patches," if config.patching else ""
+        pieces = ""
+        if have == largest_arena(mcu, config.stack_bytes) + config.stack_bytes and have < mcu.sram_bytes:
+            pieces = f", because its {mcu.sram_bytes:,} bytes of SRAM lie in several places and the arena is one piece"
         widest = max(report["layers"], key=lambda layer: layer["scratch_bytes"] + _bytes_of(layer))
         raise TinyFormerError(
-            f"Model {name} needs {need:,} bytes of SRAM ({plan.arena_bytes:,} of arena, {config.stack_bytes:,} of"
-            f" stack){stripes} but {mcu.name} has {have:,} for it: make the feature maps around {widest['name']}"
-            " smaller."
+            f"Model {name} needs {need:,} bytes of SRAM ({arena:,} of arena, {config.stack_bytes:,} of"
+            f" stack){patches} but may take {have:,} on {mcu.name}{pieces}: make the feature maps around"
+            f" {widest['name']} smaller."
         )
-    have, need = flash_budget(mcu, config), report["constants_bytes"]
+    have, need = budget.flash_bytes, report["constants_bytes"]
     if need > have:
         raise TinyFormerError(
-            f"Model {name} needs {need:,} bytes of flash for its constants alone but {mcu.name} has {have:,} for it:"
+            f"Model {name} needs {need:,} bytes of flash for its constants alone but may take {have:,} on {mcu.name}:"
             " use a smaller or sparser model."
         )
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiler settings by name, for those who compile a model without the pipeline."""
 
 from __future__ import annotations

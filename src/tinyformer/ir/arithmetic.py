@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compile-time integers: from real scales to the multipliers, shifts and tables that operators carry.
 
 ``docs/integer_semantics.md`` defines how operators use them; everything here is evaluated in double precision.
@@ -13,13 +14,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.graph import Int8Array, Int16Array, Int32Array, Requantization, UInt32Array
+from tinyformer.ir.base import Int8Array, Int16Array, Int32Array, Requantization, UInt32Array
+from tinyformer.ir.quantization import Quantization
 
 FloatArray = NDArray[np.float64]
 INT32_MAX = 2**31 - 1
 LARGEST_REAL_MULTIPLIER = 256.0
 """Beyond it every non-zero accumulator saturates the output anyway."""
 LARGEST_NORMALIZED_ROW = 1024
+LARGEST_EXACT_MEAN = 2048
+"""Cells of a window whose mean is rounded exactly as TensorFlow Lite does."""
 LARGEST_LAYERNORM_EPSILON = 2**48
 
 
@@ -102,10 +106,18 @@ def average_pool_requantization(
     return requantization(scale_x / (scale_y * counts), zero_point_y)
 
 
-def quantize(values: ArrayLike, scale: float, zero_point: int) -> Int8Array:
-    """Real values to INT8, round half to even, saturating (ONNX QuantizeLinear)."""
-    scaled = np.rint(np.asarray(values, np.float64) / scale) + zero_point
-    return np.clip(scaled, -128, 127).astype(np.int8)
+def mean_away_from_zero(cells: int, uniform: bool) -> Requantization:
+    """The mean of integers as TensorFlow Lite rounds it, ties away from zero, for a zero point of 0.
+
+    A multiplier a little above 1 / count moves ties away from zero and nothing else: sums are at most 128 times the
+    count, so that they move by less than 1 / (2 * count) while ``cells`` is at most :data:`LARGEST_EXACT_MEAN`.
+    """
+    counts = np.array([cells]) if uniform else np.arange(1, cells + 1)
+    shift = 0
+    while 2 ** (32 - shift) // int(counts.min()) + 1 > INT32_MAX:
+        shift += 1
+    multipliers = (2 ** (32 - shift) // counts + 1).astype(np.int32)
+    return Requantization(multipliers, shift, 0)
 
 
 def fold_bias(
@@ -118,7 +130,8 @@ def fold_bias(
     real = np.asarray(bias, np.float64) / (scale_x * np.asarray(scale_w, np.float64))
     sums = weights.reshape(len(weights), -1).sum(axis=1, dtype=np.int64)
     limit = 2.0**40  # an overflow that the range check reports
-    return np.rint(np.clip(real, -limit, limit)).astype(np.int64) - int(zero_point_x) * sums
+    folded: NDArray[np.int64] = np.rint(np.clip(real, -limit, limit)).astype(np.int64) - int(zero_point_x) * sums
+    return folded
 
 
 def accumulator_range(weights: Int8Array, bias: NDArray[np.signedinteger]) -> tuple[int, int]:
@@ -155,8 +168,13 @@ def add_parameters(a: Quantized, b: Quantized, y: Quantized, sign: int = 1) -> A
     )
 
 
-def lut(function: Callable[[FloatArray], FloatArray], x: Quantized, y: Quantized) -> Int8Array:
-    """Table of a unary real function: entry ``q + 128`` is the INT8 output for the INT8 input q. Shape (256,)."""
+def lut(
+    function: Callable[[FloatArray], FloatArray], x: Quantized, y: Quantized, *, ties_away: bool = False
+) -> Int8Array:
+    """Table of a unary real function: entry ``q + 128`` is the INT8 output for the INT8 input q. Shape (256,).
+
+    ``ties_away`` says how :meth:`~tinyformer.ir.quantization.Quantization.quantize` rounds.
+    """
     # Single precision, as DequantizeLinear yields: it decides on which side of a step (Floor, Round) a value falls.
     real = (np.float32(x.scale) * np.arange(-128 - x.zero_point, 128 - x.zero_point, dtype=np.float32)).astype(
         np.float64
@@ -166,7 +184,7 @@ def lut(function: Callable[[FloatArray], FloatArray], x: Quantized, y: Quantized
     # A NaN (square root of a negative number, say) has no right answer; infinities saturate.
     values = np.nan_to_num(values, nan=0.0, posinf=np.finfo(np.float64).max / 4, neginf=-np.finfo(np.float64).max / 4)
     with np.errstate(over="ignore"):
-        return quantize(values, y.scale, y.zero_point)
+        return Quantization(y.scale, y.zero_point).quantize(values, ties_away=ties_away)
 
 
 def softmax_parameters(n: int, x: Quantized, y: Quantized) -> SoftmaxParameters:

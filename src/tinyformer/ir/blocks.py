@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weight blocks: the unit that pruning removes, the encodings store and the sparse kernels multiply.
 
 A weight matrix is seen as (outputs, positions, inputs), positions being the taps of a k x k kernel (1 for linear and
@@ -7,6 +8,8 @@ a four-byte word yields exactly those two int16 pairs (SXTB16 w -> bytes 0, 2; S
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +22,11 @@ def pair_order(inputs: int) -> NDArray[np.intp]:
     """
     group = np.array([0, 2, 1, 3])
     groups = -(-inputs // 4)
-    return (np.arange(groups)[:, None] * 4 + group).reshape(-1)
+    order: NDArray[np.intp] = (np.arange(groups)[:, None] * 4 + group).reshape(-1)
+    return order
 
 
-def to_blocks(weights: NDArray, shape: tuple[int, int]) -> NDArray:
+def to_blocks(weights: NDArray[Any], shape: tuple[int, int]) -> NDArray[Any]:
     """View (O, taps, I) weights as blocks (O/rows, taps, I'/cols, rows, cols), zero-padded, inputs in pair order.
 
     ``shape`` is (rows, cols) with an even number of columns. Works on any dtype.
@@ -39,7 +43,7 @@ def to_blocks(weights: NDArray, shape: tuple[int, int]) -> NDArray:
     return blocks.transpose(0, 2, 3, 1, 4)
 
 
-def from_blocks(blocks: NDArray, outputs: int, inputs: int) -> NDArray:
+def from_blocks(blocks: NDArray[Any], outputs: int, inputs: int) -> NDArray[Any]:
     """Inverse of :func:`to_blocks`: (O, taps, I)."""
     row_groups, taps, col_groups, rows, cols = blocks.shape
     padded = blocks.transpose(0, 3, 1, 2, 4).reshape(row_groups * rows, taps, col_groups * cols)

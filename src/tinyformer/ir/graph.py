@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The integer graph that SparseEngine compiles and the reference executor runs.
 
 Every activation is an INT8 tensor. Images are laid out ``(1, H, W, C)``, token matrices ``(1, T, C)`` or ``(T, C)``;
@@ -11,246 +12,104 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
+from tinyformer.ir.base import (
+    LARGEST_RANK,
+    Elementwise,
+    Int8Array,
+    Int16Array,
+    Int32Array,
+    Op,
+    Requantization,
+    Rowwise,
+    Shape,
+    Tensor,
+    UInt8Array,
+    UInt32Array,
+)
+from tinyformer.ir.operators.elementwise import Add, Extremum, Lut, Mul
+from tinyformer.ir.operators.matrix import BatchMatMul, Conv2D, DepthwiseConv2D, Linear
+from tinyformer.ir.operators.moves import Concat, Constant, Pad, Rearrange, Reshape, Slice, Transpose
+from tinyformer.ir.operators.pooling import AveragePool2D, MaxPool2D
+from tinyformer.ir.operators.resizing import Interpolate, Line
+from tinyformer.ir.operators.rows import LayerNorm, MaskedSoftmax, Softmax
+from tinyformer.ir.pixels import InputRule, PixelRule
 
-Int8Array = NDArray[np.int8]
-Int16Array = NDArray[np.int16]
-Int32Array = NDArray[np.int32]
-UInt32Array = NDArray[np.uint32]
-
-LARGEST_RANK = 4
-"""Dimensions that the operators which move data (Concat, Slice, Pad, Transpose) see at most."""
+__all__ = [
+    "LARGEST_RANK",
+    "Add",
+    "AveragePool2D",
+    "BatchMatMul",
+    "Concat",
+    "Constant",
+    "Conv2D",
+    "DepthwiseConv2D",
+    "Elementwise",
+    "Extremum",
+    "Graph",
+    "Int8Array",
+    "Int16Array",
+    "Int32Array",
+    "Interpolate",
+    "LayerNorm",
+    "Line",
+    "Linear",
+    "Lut",
+    "MaskedSoftmax",
+    "MaxPool2D",
+    "Mul",
+    "Op",
+    "Origin",
+    "Pad",
+    "Rearrange",
+    "Requantization",
+    "Reshape",
+    "Rowwise",
+    "Shape",
+    "Slice",
+    "Softmax",
+    "Tensor",
+    "Transpose",
+    "UInt8Array",
+    "UInt32Array",
+]
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """An INT8 activation: ``real = scale * (q - zero_point)``."""
+class Origin:
+    """The tensor of the model's file that a tensor of the graph holds.
+
+    ``positions`` has the shape of the file's tensor: where in memory each of its elements lies.
+    """
 
     name: str
-    shape: tuple[int, ...]
-    scale: float
-    zero_point: int
-
-    @property
-    def size(self) -> int:
-        """Number of elements, which is also the number of bytes."""
-        return int(np.prod(self.shape, dtype=np.int64))
-
-
-@dataclass(frozen=True)
-class Requantization:
-    """From a 32-bit accumulator to INT8 (docs/integer_semantics.md, "Requantization").
-
-    ``clamp(zero_point + round_half_up(sat(acc << shift) * multiplier / 2**32), low, high)``; ``multipliers`` has
-    one entry per output channel or a single entry, each in ``[0, 2**31)``; ``sat`` is to int32; ``shift`` is 0 unless a
-    real multiplier is 0.5 or more.
-    """
-
-    multipliers: Int32Array
-    shift: int
-    zero_point: int
-    low: int = -128
-    high: int = 127
-
-
-@dataclass(frozen=True)
-class Op:
-    """Base of all operators: reads the tensors named ``inputs``, writes the tensor named ``output``."""
-
-    name: str
-    inputs: tuple[str, ...]
-    output: str
-
-
-@dataclass(frozen=True)
-class Conv2D(Op):
-    """Convolution (1, H, W, I) -> (1, H', W', O) with ``weights`` (O, KH, KW, I / groups) and ``bias`` (O,).
-
-    The bias already holds ``-zero_point(x) * sum(weights)``; cells outside the image read as ``pad_value`` (the input's
-    zero point). ``padding`` is (top, bottom, left, right).
-    """
-
-    weights: Int8Array
-    bias: Int32Array
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    groups: int
-    pad_value: int
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class DepthwiseConv2D(Op):
-    """Depthwise convolution (1, H, W, C) -> (1, H', W', C) with ``weights`` (KH, KW, C); else as :class:`Conv2D`."""
-
-    weights: Int8Array
-    bias: Int32Array
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    dilation: tuple[int, int]
-    pad_value: int
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class Linear(Op):
-    """Rows times constant matrix, (..., I) -> (..., O), with ``weights`` (O, I) and folded ``bias`` (O,)."""
-
-    weights: Int8Array
-    bias: Int32Array
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class BatchMatMul(Op):
-    """Product of two activations: for each batch b, (m x k) times (k x n).
-
-    Operands and result are addressed by element strides (batch, row, column) into their tensors, so that head splits,
-    merges and transposes cost nothing: ``a[b, i, p]`` is element ``b * a_strides[0] + i * a_strides[1] + p *
-    a_strides[2]`` of input 0, ``b[b, p, j]`` likewise of input 1 and ``y[b, i, j]`` of the output.
-    """
-
-    batch: int
-    m: int
-    k: int
-    n: int
-    a_strides: tuple[int, int, int]
-    b_strides: tuple[int, int, int]
-    y_strides: tuple[int, int, int]
-    a_zero_point: int
-    b_zero_point: int
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class Add(Op):
-    """``clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high)``, int16 multipliers; same shapes."""
-
-    multiplier_a: int
-    multiplier_b: int
-    offset: int
-    shift: int
-    low: int
-    high: int
-
-
-@dataclass(frozen=True)
-class Mul(Op):
-    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast: (1, ..., 1, C)."""
-
-    a_zero_point: int
-    b_zero_point: int
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class Lut(Op):
-    """Any unary function: ``y = table[x + 128]``, ``table`` (256,) int8. GELU, SiLU, sigmoid, requantization, ..."""
-
-    table: Int8Array
-
-
-@dataclass(frozen=True)
-class Softmax(Op):
-    """Softmax over the last axis by a table of 256 exponentials and one reciprocal a row.
-
-    See docs/integer_semantics.md, "Softmax".
-    """
-
-    exponentials: UInt32Array
-    sum_shift: int
-    numerator: int
-    zero_point: int
-
-
-@dataclass(frozen=True)
-class LayerNorm(Op):
-    """LayerNorm over the last axis in integers (docs/integer_semantics.md, "LayerNorm")."""
-
-    gamma: Int16Array
-    beta: Int32Array
-    epsilon: int
-    pre_shift: int
-    post_shift: int
-
-
-@dataclass(frozen=True)
-class AveragePool2D(Op):
-    """Sum over the window, requantized; (1, H, W, C) -> (1, H', W', C).
-
-    Cells outside the image add nothing. ``requantization.multipliers`` holds one entry per distinct number of cells
-    that windows cover, 1 .. KH*KW (index cells - 1), or a single one where every window counts alike (padding counted
-    in). ``zero_point`` is the input's: the accumulator is ``sum(x - zero_point)``.
-    """
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-    zero_point: int
-    requantization: Requantization
-
-
-@dataclass(frozen=True)
-class MaxPool2D(Op):
-    """Largest value of the window; cells outside the image do not take part."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int, int, int]
-
-
-@dataclass(frozen=True)
-class Concat(Op):
-    """Inputs (already on one scale) joined along ``axis``."""
-
-    axis: int
-
-
-@dataclass(frozen=True)
-class Slice(Op):
-    """``x[..., begin:end, ...]`` on ``axis``."""
-
-    axis: int
-    begin: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Pad(Op):
-    """Constant padding; ``before``/``after`` per axis, filled with ``value``."""
-
-    before: tuple[int, ...]
-    after: tuple[int, ...]
-    value: int
-
-
-@dataclass(frozen=True)
-class Transpose(Op):
-    """``y = x.transpose(permutation)``."""
-
-    permutation: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Constant(Op):
-    """Writes ``value`` (of the output's shape); no inputs. Position embeddings, class tokens."""
-
-    value: Int8Array
-
-
-@dataclass(frozen=True)
-class Reshape(Op):
-    """The same bytes under another shape: costs nothing at run time."""
+    positions: Int32Array
 
 
 @dataclass
 class Graph:
-    """Operators in execution order, and every activation by name. One input, one or more outputs."""
+    """Operators in execution order, and every activation by name. One input, one or more outputs.
+
+    ``pixels`` and ``classes`` are what the model's file says about raw images and the meaning of the first output, if
+    it does; ``sha256`` is the file's digest, empty for a graph that no file holds. ``axes`` lists, for the input and
+    the outputs, the axes of the file's tensor in the order in which they lie in memory, slowest first. ``wide_ranges``
+    names tensors that the file leaves in float and whose range only weights bound: calibration makes their steps finer.
+    ``origins`` says of tensors which tensors of the file they hold.
+    """
 
     name: str
     input: str
     outputs: tuple[str, ...]
     tensors: dict[str, Tensor] = field(default_factory=dict)
     ops: list[Op] = field(default_factory=list)
+    pixels: PixelRule | None = None
+    classes: tuple[str, ...] = ()
+    sha256: str = ""
+    axes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    wide_ranges: tuple[str, ...] = ()
+    origins: dict[str, tuple[Origin, ...]] = field(default_factory=dict, repr=False)
+
+    @property
+    def input_rule(self) -> InputRule:
+        """How real values and raw pixels become the INT8 input."""
+        tensor = self.tensors[self.input]
+        return InputRule(tensor.scale, tensor.zero_point, self.pixels)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Geometry of sliding windows over an image: which cells a convolution or pooling window reads."""
 
 from __future__ import annotations
@@ -40,3 +41,9 @@ def window_counts(
     rows = along(image[0], kernel[0], stride[0], top, output[0])
     cols = along(image[1], kernel[1], stride[1], left, output[1])
     return rows[:, None] * cols
+
+
+def padded_image(x: NDArray[np.int8], padding: tuple[int, int, int, int], value: int) -> NDArray[np.int8]:
+    """Pad (N, 1, H, W, C) by (top, bottom, left, right)."""
+    top, bottom, left, right = padding
+    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right), (0, 0)), constant_values=value)

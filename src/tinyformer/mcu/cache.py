@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A content-addressed cache of built files, shared by every process of a user."""
 
 from __future__ import annotations

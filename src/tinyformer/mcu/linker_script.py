@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The linker script of a firmware, generated from the memories of the microcontroller.
 
 Layout: vectors, code and constants in flash; ``.data`` and ``.bss`` in the largest run of adjacent SRAM; the stack at

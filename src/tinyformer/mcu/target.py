@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """The microcontrollers that TinyFormer knows: one YAML file each under ``conf/mcu``."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -23,10 +25,11 @@ def known_mcus() -> list[str]:
 
 
 def load_mcu(name_or_path: str | Path) -> McuConfig:
-    """Read the description of a microcontroller.
+    """Read the description of a microcontroller, on top of the files that its defaults list names.
 
     Args:
-        name_or_path: a known name such as ``stm32f746``, or the path of a YAML file of the same form.
+        name_or_path: a known name such as ``stm32f746``, or the path of a YAML file of the same form. A ``defaults``
+            list there is Hydra's: ``core@_here_: cortex-m7`` stands for ``conf/mcu/core/cortex-m7.yaml``.
 
     Raises:
         TinyFormerError: unknown name, unreadable file, or a file that does not describe a microcontroller.
@@ -40,7 +43,7 @@ def load_mcu(name_or_path: str | Path) -> McuConfig:
                 f"Unknown MCU '{name_or_path}': choose one of {known}, or give the path of a .yaml file."
             )
     try:
-        return McuConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return McuConfig.model_validate(_compose(path))
     except OSError as error:
         raise TinyFormerError(f"Cannot read the MCU file '{path}': {error.strerror}.") from error
     except yaml.YAMLError as error:
@@ -49,3 +52,45 @@ def load_mcu(name_or_path: str | Path) -> McuConfig:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
         raise TinyFormerError(f"The MCU file '{path}' is wrong at '{where}': {first['msg']}.") from error
+
+
+def _compose(path: Path) -> Any:
+    """The settings of ``path`` over those of its defaults, merged as Hydra merges them."""
+    own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(own, dict):
+        return own
+    defaults = own.pop("defaults", ["_self_"])
+    merged: dict[str, Any] = {}
+    for entry in defaults if "_self_" in defaults else [*defaults, "_self_"]:
+        merged = _merge(merged, own if entry == "_self_" else _compose(_base(path, entry)))
+    return merged
+
+
+def _base(path: Path, entry: object) -> Path:
+    """The file that an entry of ``path``'s defaults names: of a group (``core@_here_: NAME``), or a neighbour."""
+    match entry:
+        case {"core@_here_": str(choice)}:
+            base = mcu_directory() / "core" / f"{choice}.yaml"
+        case {"series@_here_": str(choice)}:
+            base = mcu_directory() / "series" / f"{choice}.yaml"
+        case str() if entry.endswith("@_here_"):
+            choice = entry.removesuffix("@_here_")
+            base = path.with_name(f"{choice}.yaml")
+            base = base if base.is_file() else mcu_directory() / base.name
+        case _:
+            raise TinyFormerError(
+                f"The MCU file '{path}' has {entry!r} in its defaults: write core@_here_: NAME, series@_here_: NAME, "
+                "or NAME@_here_ for another microcontroller."
+            )
+    if not base.is_file():
+        known = ", ".join(sorted(file.stem for file in base.parent.glob("*.yaml"))) or "none"
+        raise TinyFormerError(f"The MCU file '{path}' builds on '{choice}', which is none of {known}.")
+    return base
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C and C++ for the host and for Cortex-M with the compiler of the ``ziglang`` wheel.
 
 Every result is cached by the content of its inputs (`tinyformer.mcu.cache`), so that compiling the same sources again,
@@ -82,12 +83,16 @@ def compile_host_executable(
 
 
 def compile_host_objects(
-    sources: Sequence[Path], sanitize: str = "", *, defines: Sequence[str] = (), optimize: str = "-O2"
+    sources: Sequence[Path],
+    include_dirs: Sequence[Path],
+    sanitize: str = "",
+    *,
+    defines: Sequence[str] = (),
+    optimize: str = "-O2",
 ) -> dict[str, Path]:
     """Compile each C source to an object file of its own in the cache, for programs that share most of their sources.
 
-    The arguments are those of `compile_host_executable`; headers lie beside the sources. Returns the object files by
-    the name of the source.
+    The arguments are those of `compile_host_executable`. Returns the object files by the name of the source.
 
     Raises:
         TinyFormerError: the compiler is missing or rejects a source.
@@ -96,8 +101,9 @@ def compile_host_objects(
     flags += [f"-D{name}" for name in defines]
 
     def compile_one(source: Path) -> Path:
-        command = [*compiler, *flags, f"-ffile-prefix-map={source.parent}/=", "-c", str(source)]
-        key = content_key([*_compiler_identity(compiler), *flags, "-c"], [source], ())
+        includes = [f"-I{directory}" for directory in include_dirs]
+        command = [*compiler, *flags, f"-ffile-prefix-map={source.parent}/=", *includes, "-c", str(source)]
+        key = content_key([*_compiler_identity(compiler), *flags, "-c"], [source], include_dirs)
         return build_once(key, ".o", lambda partial: _run([*command, "-o", str(partial)]))
 
     return {source.name: compile_one(source) for source in sources}
@@ -151,8 +157,9 @@ def link_firmware(
     script = _linker_script_file(linker_script(mcu, stack_bytes, arena))
     caches = int(mcu.instruction_cache is not None and mcu.data_cache is not None)
     flags = [*_firmware_flags(mcu), optimize, f"-DTINYFORMER_HAS_CACHES={caches}"]
-    if mcu.timing.model == "single-issue":
-        flags.append(f"-DTINYFORMER_FLASH_ACCELERATOR={mcu.timing.accelerator_control:#x}u")
+    if mcu.flash_accelerator and (control := mcu.flash_accelerator.control):
+        flags.append(f"-DTINYFORMER_FLASH_CONTROL={control.address:#x}u")
+        flags.append(f"-DTINYFORMER_FLASH_ENABLE={control.enable:#x}u")
     link_flags = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-T", str(script)]
     libraries = [str(_memory_functions(mcu)), str(_compiler_runtime(mcu))]
     runtime = sorted(path for path in RUNTIME.glob("*.c") if path.name != "memory.c")
@@ -193,11 +200,24 @@ def _firmware_flags(mcu: McuConfig) -> list[str]:
     ]
 
 
+_PLACE_OF_HEADERS = "-ffile-prefix-map={}=zig"
+"""Debug information does not say where the compiler lies: the same firmware is the same bytes on every machine."""
+
+
+def _places_of_headers() -> list[str]:
+    """Flags that hide the compiler's directory, which zig names from the working directory where it lies below it."""
+    places = [_zig_library()]
+    if places[0].is_relative_to(Path.cwd()):
+        places.append(places[0].relative_to(Path.cwd()))
+    return [_PLACE_OF_HEADERS.format(place) for place in places]
+
+
 def _memory_functions(mcu: McuConfig) -> Path:
     """Object file of mem*: apart from the rest, for it alone is compiled without builtins."""
     source = RUNTIME / "memory.c"
     flags = [*_firmware_flags(mcu), "-O2", "-fno-builtin", "-c", f"-ffile-prefix-map={RUNTIME}=runtime"]
-    key = content_key([*_compiler_identity([*_zig(), "cc"]), mcu.cpu, *flags[:-1]], [source], ())
+    key = content_key([*_compiler_identity([*_zig(), "cc"]), mcu.cpu, *flags[:-1], _PLACE_OF_HEADERS], [source], ())
+    flags += _places_of_headers()
     return build_once(key, ".o", lambda partial: _run([*_zig(), "cc", *flags, str(source), "-o", str(partial)]))
 
 
@@ -232,9 +252,10 @@ def _build(
         raise TinyFormerError(f"Source files are missing: {', '.join(missing)}.")
     flags = [*flags, *(f"-D{name}" for name in defines)]
     directories = dict.fromkeys([*(Path(path).parent for path in sources), *map(Path, include_dirs)])
-    prefix_maps = [f"-ffile-prefix-map={directory}/=" for directory in directories]
+    prefix_maps = [*_places_of_headers(), *(f"-ffile-prefix-map={path}/=" for path in directories)]
     includes = [f"-I{directory}" for directory in include_dirs]
-    key = content_key([*_compiler_identity(compiler), *flags], [Path(path) for path in sources], directories)
+    words = [*_compiler_identity(compiler), *flags, _PLACE_OF_HEADERS]
+    key = content_key(words, [Path(path) for path in sources], directories)
     command = [*compiler, *flags, *prefix_maps, *includes, *map(str, sources)]
     return copy_into_place(build_once(key, ".out", lambda partial: _run([*command, "-o", str(partial)])), output)
 

@@ -1,1 +1,2 @@
-"""Blocks, the searchable supernet, extracted sub-networks and baselines. ``spec`` and ``lowering`` need no torch."""
+# SPDX-License-Identifier: Apache-2.0
+"""Blocks, the searchable supernet, and extracted sub-networks. ``spec`` and ``lowering`` need no torch."""

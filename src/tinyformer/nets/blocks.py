@@ -1,4 +1,5 @@
-"""The torch modules behind the blocks of :mod:`tinyformer.nets.spec`.
+# SPDX-License-Identifier: Apache-2.0
+"""The torch modules behind the kinds of blocks (:mod:`tinyformer.nets.kinds`).
 
 Parameters bear the names of ``spec.weighted_layers``; the BatchNorm that follows a convolution ``<name>`` is
 ``<name>_bn``. Every module computes what one or a few ONNX operators compute (Conv, LayerNormalization, MatMul + Add,
@@ -11,24 +12,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import assert_never
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tinyformer.nets.spec import (
-    Activation,
-    Block,
-    ConvBlock,
-    InvertedResidual,
-    Skip,
-    TransformerBlock,
-    mlp_width,
-)
+from tinyformer.nets.encoder import LAYERNORM_EPSILON, EncoderLayer, TransformerUnit, to_image, to_tokens
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Block, Choices, Place
+from tinyformer.nets.kinds.bottleneck import BottleneckBlock
+from tinyformer.nets.kinds.conv import ConvBlock
+from tinyformer.nets.kinds.inverted_residual import InvertedResidual
+from tinyformer.nets.kinds.mobilevit import MobileViTBlock
+from tinyformer.nets.kinds.residual import ResidualBlock
+from tinyformer.nets.kinds.skip import Skip
+from tinyformer.nets.kinds.transformer import TransformerBlock
+from tinyformer.nets.spec import Activation
 
 BATCHNORM_EPSILON = 1e-5
-LAYERNORM_EPSILON = 1e-5
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
@@ -58,7 +59,7 @@ class ConvUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))."""
-        y = self.activation(self.conv_bn(self.conv(x)))
+        y: Tensor = self.activation(self.conv_bn(self.conv(x)))
         return x + y if self.residual else y
 
 
@@ -86,89 +87,141 @@ class InvertedResidualUnit(nn.Module):
         if self.expand is not None and self.expand_bn is not None:
             y = self.activation(self.expand_bn(self.expand(y)))
         y = self.activation(self.depthwise_bn(self.depthwise(y)))
-        y = self.project_bn(self.project(y))
-        return x + y if self.residual else y
+        projected: Tensor = self.project_bn(self.project(y))
+        return x + projected if self.residual else projected
 
 
-class EncoderLayer(nn.Module):
-    """A pre-norm transformer encoder layer (Vaswani et al., arXiv 1706.03762; Dosovitskiy et al., arXiv 2010.11929).
+class ResidualUnit(nn.Module):
+    """Two convolutions and the input, projected if ``projected``, behind the activation (He et al., arXiv
+    1512.03385)."""
 
-    Keys and values are made of tokens average-pooled ``pool`` x ``pool`` (Wang et al., arXiv 2102.12122, with pooling
-    in place of a strided convolution). Queries are multiplied by ``head_dim ** -0.5``; export folds that factor into
-    the weights and bias of ``q``, so that no operator is left of it.
-    """
-
-    def __init__(self, width: int, block: TransformerBlock, activation: Callable[[Tensor], Tensor] = F.gelu) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, block: ResidualBlock, stride: int, *, activation: Activation, projected: bool
+    ) -> None:
         super().__init__()
-        inner, hidden = block.heads * block.head_dim, mlp_width(width, block.mlp_ratio)
-        self.activation = activation
-        self.heads = block.heads
-        self.head_dim = block.head_dim
-        self.pool = block.pool
-        self.norm1 = nn.LayerNorm(width, eps=LAYERNORM_EPSILON)
-        self.q = nn.Linear(width, inner)
-        self.k = nn.Linear(width, inner)
-        self.v = nn.Linear(width, inner)
-        self.proj = nn.Linear(inner, width)
-        self.norm2 = nn.LayerNorm(width, eps=LAYERNORM_EPSILON)
-        self.fc1 = nn.Linear(width, hidden)
-        self.fc2 = nn.Linear(hidden, width)
+        hidden = block.hidden(outputs)
+        self.first = _convolution(inputs, hidden, block.kernel, stride)
+        self.first_bn = _batchnorm(hidden)
+        self.second = _convolution(hidden, outputs, block.kernel, 1)
+        self.second_bn = _batchnorm(outputs)
+        self.shortcut = _convolution(inputs, outputs, 1, stride) if projected else nn.Identity()
+        self.shortcut_bn = _batchnorm(outputs) if projected else nn.Identity()
+        self.activation = _ACTIVATIONS[activation]()
 
-    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        """Tokens (N, H*W, C) of a feature map of ``size`` (H, W) -> tokens of the same shape."""
-        x = x + self._attention(self.norm1(x), size)
-        return x + self.fc2(self.activation(self.fc1(self.norm2(x))))
-
-    def _attention(self, x: Tensor, size: tuple[int, int]) -> Tensor:
-        source = to_tokens(F.avg_pool2d(to_image(x, size), self.pool)) if self.pool > 1 else x
-        q = self._split(self.q(x)) * self.head_dim**-0.5
-        weights = torch.softmax(q @ self._split(self.k(source)).transpose(-2, -1), dim=-1)
-        return self.proj((weights @ self._split(self.v(source))).transpose(1, 2).flatten(2))
-
-    def _split(self, x: Tensor) -> Tensor:
-        """(N, T, heads * head_dim) -> (N, heads, T, head_dim)."""
-        return x.unflatten(2, (self.heads, self.head_dim)).transpose(1, 2)
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))."""
+        y = self.second_bn(self.second(self.activation(self.first_bn(self.first(x)))))
+        summed: Tensor = self.activation(y + self.shortcut_bn(self.shortcut(x)))
+        return summed
 
 
-class TransformerUnit(nn.Module):
-    """Encoder layers over the tokens of a feature map."""
+class BottleneckUnit(nn.Module):
+    """A narrow convolution between two 1x1 ones and the input, projected if ``projected``, behind the activation."""
 
-    def __init__(self, width: int, block: TransformerBlock) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, block: BottleneckBlock, stride: int, *, activation: Activation, projected: bool
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(EncoderLayer(width, block) for _ in range(block.depth))
+        hidden = block.hidden(outputs)
+        self.reduce = _convolution(inputs, hidden, 1, 1)
+        self.reduce_bn = _batchnorm(hidden)
+        self.middle = _convolution(hidden, hidden, block.kernel, stride)
+        self.middle_bn = _batchnorm(hidden)
+        self.restore = _convolution(hidden, outputs, 1, 1)
+        self.restore_bn = _batchnorm(outputs)
+        self.bypass = _convolution(inputs, outputs, 1, stride) if projected else nn.Identity()
+        self.bypass_bn = _batchnorm(outputs) if projected else nn.Identity()
+        self.activation = _ACTIVATIONS[activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))."""
+        y = self.activation(self.reduce_bn(self.reduce(x)))
+        y = self.restore_bn(self.restore(self.activation(self.middle_bn(self.middle(y)))))
+        summed: Tensor = self.activation(y + self.bypass_bn(self.bypass(x)))
+        return summed
+
+
+class MobileViTUnit(nn.Module):
+    """An encoder between convolutions (Mehta and Rastegari, arXiv 2110.02178)."""
+
+    def __init__(self, block: MobileViTBlock, place: Place, activation: Activation) -> None:
+        super().__init__()
+        width = place.outputs
+        self.local = _convolution(width, width, 3, 1)
+        self.local_bn = _batchnorm(width)
+        self.embed = nn.Linear(width, block.inner)
+        self.encoder = nn.ModuleList(EncoderLayer(block.inner, block.layers) for _ in range(block.depth))
+        self.norm = nn.LayerNorm(block.inner, eps=LAYERNORM_EPSILON)
+        self.unembed = _convolution(block.inner, width, 1, 1)
+        self.unembed_bn = _batchnorm(width)
+        self.fuse_tokens = _convolution(width, width, 3, 1)
+        self.fuse_tokens_bn = _batchnorm(width)
+        self.fuse_input = _convolution(width, width, 3, 1)
+        self.fuse_input_bn = _batchnorm(width)
+        self.activation = _ACTIVATIONS[activation]()
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
         size = (x.shape[2], x.shape[3])
-        tokens = to_tokens(x)
-        for layer in self.layers:
+        tokens = self.embed(to_tokens(self.activation(self.local_bn(self.local(x)))))
+        for layer in self.encoder:
             tokens = layer(tokens, size)
-        return to_image(tokens, size)
+        y = self.activation(self.unembed_bn(self.unembed(to_image(self.norm(tokens), size))))
+        fused: Tensor = self.activation(
+            self.fuse_input_bn(self.fuse_input(x)) + self.fuse_tokens_bn(self.fuse_tokens(y))
+        )
+        return fused
 
 
-def build_block(block: Block, inputs: int, outputs: int, stride: int, activation: Activation) -> nn.Module:
-    """The module of one block; transformer and skip blocks need ``inputs == outputs`` and stride 1."""
-    residual = inputs == outputs and stride == 1
-    match block:
-        case ConvBlock():
-            return ConvUnit(inputs, outputs, block.kernel, stride, activation=activation, residual=residual)
-        case InvertedResidual():
-            return InvertedResidualUnit(inputs, outputs, block, stride, activation=activation, residual=residual)
-        case TransformerBlock():
-            return TransformerUnit(outputs, block)
-        case Skip():
-            return nn.Identity()
-    assert_never(block)
+def _conv_unit(block: ConvBlock, place: Place, activation: Activation) -> nn.Module:
+    return ConvUnit(
+        place.inputs, place.outputs, block.kernel, place.stride, activation=activation, residual=place.residual
+    )
 
 
-def to_tokens(x: Tensor) -> Tensor:
-    """(N, C, H, W) -> (N, H*W, C)."""
-    return x.flatten(2).transpose(1, 2)
+def _inverted_residual(block: InvertedResidual, place: Place, activation: Activation) -> nn.Module:
+    return InvertedResidualUnit(
+        place.inputs, place.outputs, block, place.stride, activation=activation, residual=place.residual
+    )
 
 
-def to_image(tokens: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, H*W, C) -> (N, C, H, W); inverse of :func:`to_tokens`."""
-    return tokens.transpose(1, 2).unflatten(2, size)
+def _residual(block: ResidualBlock, place: Place, activation: Activation) -> nn.Module:
+    return ResidualUnit(place.inputs, place.outputs, block, place.stride, activation=activation, projected=place.first)
+
+
+def _bottleneck(block: BottleneckBlock, place: Place, activation: Activation) -> nn.Module:
+    return BottleneckUnit(
+        place.inputs, place.outputs, block, place.stride, activation=activation, projected=place.first
+    )
+
+
+_MODULES: dict[type[Block], Callable[[Any, Place, Activation], nn.Module]] = {
+    ConvBlock: _conv_unit,
+    InvertedResidual: _inverted_residual,
+    ResidualBlock: _residual,
+    BottleneckBlock: _bottleneck,
+    MobileViTBlock: MobileViTUnit,
+    TransformerBlock: lambda block, place, _: TransformerUnit(place.outputs, block),
+    Skip: lambda *_: nn.Identity(),
+}
+"""The torch module of every kind of block; it computes what the block's ``build`` describes."""
+
+
+def register_kind(choices: type[Choices], module: Callable[[Any, Place, Activation], nn.Module]) -> None:
+    """Make a kind of blocks of one's own known: what ``choices`` chooses from, and how its torch modules are made.
+
+    ``module`` is called with a block, its place and the network's activation; parameters must bear the names that the
+    block's ``build`` gives to layers, and a convolution's BatchNorm that of the convolution and ``_bn``.
+    """
+    kind = choices.kind
+    assert isinstance(kind, str)
+    KINDS[kind] = choices
+    _MODULES[choices.block] = module
+
+
+def build_block(place: Place, activation: Activation) -> nn.Module:
+    """The module of the block at ``place``."""
+    return _MODULES[type(place.block)](place.block, place, activation)
 
 
 def initialize(model: nn.Module, generator: torch.Generator) -> None:

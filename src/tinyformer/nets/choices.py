@@ -1,104 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
 """What one position of a supernet's stage may hold: kinds of blocks, and the values of their attributes."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
-from tinyformer.nets.spec import Block, ConvBlock, InvertedResidual, Skip, TransformerBlock
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Block, Choices
+from tinyformer.nets.spec import Downsample
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True)
-class ConvChoices:
-    """Plain convolutions: one of ``kernels`` (odd)."""
-
-    kernels: tuple[int, ...]
-    kind: Literal["conv"] = "conv"
-
-    block: ClassVar[type[Block]] = ConvBlock
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest."""
-        return {"kernel": self.kernels}
-
-
-@dataclass(frozen=True)
-class InvertedResidualChoices:
-    """Inverted residuals: one of ``kernels`` (odd) and one of ``expansions``."""
-
-    kernels: tuple[int, ...]
-    expansions: tuple[int, ...]
-    kind: Literal["mbconv"] = "mbconv"
-
-    block: ClassVar[type[Block]] = InvertedResidual
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest."""
-        return {"kernel": self.kernels, "expansion": self.expansions}
-
-
-@dataclass(frozen=True)
-class TransformerChoices:
-    """Transformer encoders: layers, heads, channels a head, MLP ratios and down-sampling factors of keys and values."""
-
-    depths: tuple[int, ...]
-    heads: tuple[int, ...]
-    head_dims: tuple[int, ...]
-    mlp_ratios: tuple[float, ...]
-    pools: tuple[int, ...]
-    kind: Literal["transformer"] = "transformer"
-
-    block: ClassVar[type[Block]] = TransformerBlock
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Values by block attribute, from the cheapest to the dearest (the largest pool is the cheapest)."""
-        return {
-            "depth": self.depths,
-            "heads": self.heads,
-            "head_dim": self.head_dims,
-            "mlp_ratio": self.mlp_ratios,
-            "pool": self.pools[::-1],
-        }
-
-
-@dataclass(frozen=True)
-class SkipChoice:
-    """The position may be left out."""
-
-    kind: Literal["skip"] = "skip"
-
-    block: ClassVar[type[Block]] = Skip
-
-    def domains(self) -> dict[str, tuple[Any, ...]]:
-        """Nothing to choose."""
-        return {}
-
-
-BlockChoices: TypeAlias = ConvChoices | InvertedResidualChoices | TransformerChoices | SkipChoice
-Position: TypeAlias = tuple[BlockChoices, ...]
+Position: TypeAlias = tuple[Choices, ...]
 """The kinds of blocks that a position may hold, each once."""
-
-_KINDS: dict[str, type[BlockChoices]] = {
-    choices.kind: choices for choices in (ConvChoices, InvertedResidualChoices, TransformerChoices, SkipChoice)
-}
 
 
 @dataclass(frozen=True)
 class StageChoices:
-    """One stage: elastic ``widths``, a fixed ``stride``, and for each position the kinds of blocks it may hold."""
+    """One stage: elastic ``widths``, a fixed ``stride``, the ways to down-sample by it, and for each position the
+    kinds of blocks it may hold."""
 
     widths: tuple[int, ...]
     stride: int
     positions: tuple[Position, ...]
+    downsamples: tuple[Downsample, ...] = ("stride",)
+
+    def count(self) -> int:
+        """Number of stages that it offers."""
+        return len(self.widths) * len(self.downsamples) * math.prod(map(count, self.positions))
 
 
 def draw(values: tuple[T, ...], rng: np.random.Generator) -> T:
-    """One of ``values``, each equally likely."""
+    """One of ``values``, each equally likely; a single one takes nothing of ``rng``."""
     return values[int(rng.integers(len(values)))]
 
 
@@ -115,7 +53,7 @@ def mix(a: Block, b: Block, rng: np.random.Generator) -> Block:
     return replace(a, **{name: getattr(b, name) for name in asdict(a) if name != "kind" and rng.random() < 0.5})
 
 
-def corner(choices: BlockChoices, index: int) -> Block:
+def corner(choices: Choices, index: int) -> Block:
     """The cheapest (``index`` 0) or dearest (-1) block among ``choices``, in weights and multiply-accumulates."""
     return choices.block(**{name: values[index] for name, values in choices.domains().items()})
 
@@ -133,10 +71,10 @@ def count(position: Position) -> int:
     return sum(math.prod(len(values) for values in choices.domains().values()) for choices in position)
 
 
-def parse_choices(data: dict[str, Any]) -> BlockChoices:
+def parse_choices(data: dict[str, Any]) -> Choices:
     """Inverse of ``dataclasses.asdict``, lists standing for tuples. Raises ``KeyError`` or ``TypeError`` on foreign
     data."""
     attributes: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in data.items()
     }
-    return _KINDS[data["kind"]](**attributes)
+    return KINDS[data["kind"]](**attributes)

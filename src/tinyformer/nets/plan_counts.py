@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How many blocks and weights a layer's sparsity stands for: integer arithmetic on shapes, no weights needed."""
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """Block pruning in one shot: from a sparsity plan and trained weights to masks, and what a set of weights really is.
 
-A layer's weights, (O, I) or (O, I, KH, KW), are seen as (O, taps, I) and cut into blocks by
-:mod:`tinyformer.ir.blocks`, which the compiler uses too: a block that is zero here is a block that the engine
-neither stores nor multiplies.
+A layer's weights, (O, I) or (O, I, KH, KW), are cut into the blocks of :mod:`tinyformer.ir.blocks`, which the compiler
+uses too: a block that is zero here is a block that the engine neither stores nor multiplies. Everything runs on the
+device that the weights are on.
 """
 
 from __future__ import annotations
@@ -10,17 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeAlias
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tinyformer.config.sparsity import Criterion
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.blocks import from_blocks, to_blocks
 from tinyformer.nets.plan_counts import zero_blocks
 from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, weighted_layers
+from tinyformer.nets.weight_blocks import block_sums, over_blocks
 
 Masks: TypeAlias = Mapping[str, Tensor]
 """Layer name -> bool tensor of its weight's shape; true where the weight stays."""
@@ -84,8 +83,8 @@ def verify_plan(state: Mapping[str, Tensor], plan: SparsityPlan) -> None:
     Raises :class:`TinyFormerError` naming the first layer that has fewer.
     """
     for layer, sparsity in sorted(plan.items()):
-        blocks = _blocks(state[f"{layer}.weight"], sparsity.block)
-        found = int(np.count_nonzero(~_any(blocks)))
+        alive = _alive(state[f"{layer}.weight"], sparsity.block)
+        found = int((~alive).sum())
         promised = zero_blocks(tuple(state[f"{layer}.weight"].shape), sparsity)
         if found < promised:
             raise TinyFormerError(
@@ -105,69 +104,50 @@ def block_sparsity(state: Mapping[str, Tensor], spec: SubnetSpec, plan: Sparsity
             continue
         weight = state[f"{layer.name}.weight"]
         shape = plan[layer.name].block if layer.name in plan else MEASURED_BLOCK
-        alive = _any(_blocks(weight, shape))
-        kept = _from_blocks(np.broadcast_to(alive[..., None, None], (*alive.shape, *shape)), weight)
+        kept = over_blocks(_alive(weight, shape), weight.shape, shape)
         total += weight.numel()
-        zero += weight.numel() - int(np.count_nonzero(kept))
+        zero += weight.numel() - int(kept.sum())
     return zero / total if total else 0.0
 
 
-def _layer_mask(weight: Tensor, sparsity: LayerSparsity, criterion: Criterion, gradient: Tensor | None) -> Tensor:
-    importance = _importance(_view(weight), criterion, None if gradient is None else _view(gradient))
-    scores = to_blocks(importance, sparsity.block).sum(axis=(-2, -1))
-    alive = _keep(scores.reshape(len(scores), -1), zero_blocks(tuple(weight.shape), sparsity)).reshape(scores.shape)
-    mask = _from_blocks(np.broadcast_to(alive[..., None, None], (*scores.shape, *sparsity.block)), weight)
-    return torch.from_numpy(mask).to(weight.device)
+def removal_order(weight: Tensor, block: tuple[int, int], criterion: Criterion, gradient: Tensor | None) -> Tensor:
+    """Indices of all blocks of ``weight`` (flat, as :func:`.weight_blocks.block_sums` has them), the first to go first.
 
-
-def _keep(scores: NDArray[np.float64], remove: int) -> NDArray[np.bool_]:
-    """All but the ``remove`` blocks of least score; ``scores`` is (block rows, blocks of a row).
-
-    The best block of each block row goes last, for outputs without weights are constants.
+    The best block of each block row goes last, for outputs without weights are constants. Equal scores go by position.
     """
-    best = np.zeros(scores.shape, bool)
-    best[np.arange(len(scores)), scores.argmax(axis=1)] = True
-    order = np.lexsort((scores.reshape(-1), best.reshape(-1)))
-    keep = np.ones(scores.size, bool)
-    keep[order[:remove]] = False
-    return keep.reshape(scores.shape)
+    scores = block_sums(_importance(weight, criterion, gradient), block).flatten(1)
+    best = torch.zeros_like(scores, dtype=torch.bool)
+    best[torch.arange(len(scores), device=scores.device), scores.argmax(dim=1)] = True
+    order = torch.argsort(scores.flatten(), stable=True)
+    return order[torch.argsort(best.flatten()[order].byte(), stable=True)]
 
 
-def _importance(
-    weights: NDArray[np.float64], criterion: Criterion, gradients: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """Importance of every weight, (O, taps, I); a block's is the sum.
+def _layer_mask(weight: Tensor, sparsity: LayerSparsity, criterion: Criterion, gradient: Tensor | None) -> Tensor:
+    order = removal_order(weight, sparsity.block, criterion, gradient)
+    alive = torch.ones_like(order, dtype=torch.bool)
+    alive[order[: zero_blocks(tuple(weight.shape), sparsity)]] = False
+    return over_blocks(alive, weight.shape, sparsity.block)
+
+
+def _importance(weight: Tensor, criterion: Criterion, gradient: Tensor | None) -> Tensor:
+    """Importance of every weight, of ``weight``'s shape, in double precision; a block's is the sum.
 
     ``l2`` orders blocks by their L2 norm (Han et al. 2015, per block); ``normalized`` by the norm after each output was
     scaled to unit norm; ``taylor`` by the squared first-order terms (Molchanov et al. 2019, eq. 8, per weight).
     """
+    squares = weight.detach().double() ** 2
     match criterion:
         case "l2":
-            return weights**2
+            return squares
         case "normalized":
-            norms = (weights**2).sum(axis=(1, 2), keepdims=True)
-            return weights**2 / np.where(norms > 0, norms, 1.0)
+            norms = squares.flatten(1).sum(dim=1).reshape(-1, *[1] * (weight.dim() - 1))
+            return squares / torch.where(norms > 0, norms, 1.0)
         case "taylor":
-            if gradients is None:
+            if gradient is None:
                 raise ValueError("the taylor criterion needs gradients")
-            return (weights * gradients) ** 2
+            return squares * gradient.detach().double() ** 2
 
 
-def _view(tensor: Tensor) -> NDArray[np.float64]:
-    """(O, I) or (O, I, KH, KW) as (O, taps, I), double precision."""
-    array = tensor.detach().cpu().double().numpy()
-    return array.reshape(*array.shape[:2], -1).transpose(0, 2, 1)
-
-
-def _blocks(weight: Tensor, shape: tuple[int, int]) -> NDArray[np.float64]:
-    return to_blocks(_view(weight), shape)
-
-
-def _any(blocks: NDArray) -> NDArray[np.bool_]:
-    return (blocks != 0).any(axis=(-2, -1))
-
-
-def _from_blocks(blocks: NDArray[np.bool_], like: Tensor) -> NDArray[np.bool_]:
-    """Blocks back to a contiguous array of ``like``'s shape."""
-    weights = from_blocks(blocks, like.shape[0], like.shape[1])
-    return np.ascontiguousarray(weights.transpose(0, 2, 1)).reshape(tuple(like.shape))
+def _alive(weight: Tensor, block: tuple[int, int]) -> Tensor:
+    """Blocks of ``weight`` with at least one weight that is not zero: bool, as :func:`block_sums` has them."""
+    return block_sums((weight != 0).double(), block) > 0

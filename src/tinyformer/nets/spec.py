@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a single-path sub-network is: plain frozen dataclasses, free of torch, stable as YAML.
 
 The search genomes, the supernet's paths, the ONNX export and the cost estimators all speak :class:`SubnetSpec`.
@@ -6,64 +7,60 @@ The search genomes, the supernet's paths, the ONNX export and the cost estimator
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Literal, TypeAlias
+
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Block, Feature, NetworkBuilder, Place
+from tinyformer.nets.kinds.bottleneck import BottleneckBlock
+from tinyformer.nets.kinds.conv import ConvBlock
+from tinyformer.nets.kinds.inverted_residual import InvertedResidual
+from tinyformer.nets.kinds.residual import ResidualBlock
+from tinyformer.nets.kinds.skip import Skip
+from tinyformer.nets.kinds.transformer import TransformerBlock
+
+__all__ = [
+    "Activation",
+    "Block",
+    "BottleneckBlock",
+    "ConvBlock",
+    "Downsample",
+    "InvertedResidual",
+    "LayerSparsity",
+    "Place",
+    "ResidualBlock",
+    "Skip",
+    "SparsityPlan",
+    "StageSpec",
+    "SubnetSpec",
+    "TransformerBlock",
+    "WeightedLayer",
+    "downsampled",
+    "plain",
+    "weighted_layers",
+]
 
 Activation: TypeAlias = Literal["relu", "relu6", "hardswish", "silu"]
 
 
-@dataclass(frozen=True)
-class ConvBlock:
-    """Plain k x k convolution, BatchNorm, activation; residual where shapes allow."""
+Downsample: TypeAlias = Literal["stride", "maxpool"]
+"""How a stage lowers the resolution: its first block's convolution strides, or a max pool goes before that block."""
 
-    kernel: int
-    kind: Literal["conv"] = "conv"
-
-
-@dataclass(frozen=True)
-class InvertedResidual:
-    """1x1 expansion, k x k depthwise, 1x1 projection (MobileNetV2); residual where shapes allow. No expansion layer
-    at ratio 1."""
-
-    kernel: int
-    expansion: int
-    kind: Literal["mbconv"] = "mbconv"
-
-
-@dataclass(frozen=True)
-class TransformerBlock:
-    """``depth`` pre-norm encoder layers over the H*W tokens of a feature map of the stage's width C.
-
-    Each layer: x + proj(attention(LN(x))), then x + fc2(GELU(fc1(LN(x)))). ``heads`` heads of ``head_dim``;
-    ``mlp_ratio`` * C hidden units. ``pool`` > 1 down-samples the tokens that keys and values are made of: average
-    pooling pool x pool of LN(x) as a feature map. Never the first block of a stage.
-    """
-
-    depth: int
-    heads: int
-    head_dim: int
-    mlp_ratio: float
-    pool: int
-    kind: Literal["transformer"] = "transformer"
-
-
-@dataclass(frozen=True)
-class Skip:
-    """Identity: how depth is made elastic. Never the first block of a stage."""
-
-    kind: Literal["skip"] = "skip"
-
-
-Block: TypeAlias = ConvBlock | InvertedResidual | TransformerBlock | Skip
+DOWNSAMPLES: tuple[Downsample, ...] = ("maxpool", "stride")
+"""All ways, from the cheapest to the dearest."""
 
 
 @dataclass(frozen=True)
 class StageSpec:
-    """Blocks at one width and resolution; the first block carries the stride and the change of width."""
+    """Blocks at one width and resolution; the first block carries the change of width, and the stride unless
+    ``downsample`` pools it."""
 
     width: int
     stride: int
     blocks: tuple[Block, ...]
+    downsample: Downsample = "stride"
 
 
 @dataclass(frozen=True)
@@ -86,15 +83,41 @@ class SubnetSpec:
         """Whether at least one block is a transformer."""
         return any(isinstance(block, TransformerBlock) for stage in self.stages for block in stage.blocks)
 
+    def walk(self) -> Iterator[Place]:
+        """Every block in execution order, with the shapes around it: the one place that knows strides, widths and
+        prefixes."""
+        width, size = self.stem_width, downsampled(self.image_size, self.stem_stride)
+        for i, stage in enumerate(self.stages):
+            for j, block in enumerate(stage.blocks):
+                factor = stage.stride if j == 0 else 1
+                pooling = factor if stage.downsample == "maxpool" else 1
+                stride = factor // pooling
+                before = size // pooling
+                size = downsampled(before, stride)
+                yield Place(i, j, block, width, stage.width, stride, pooling, before, size)
+                width = stage.width
+
+    def build(self, net: NetworkBuilder, image: Feature) -> None:
+        """Append the whole network to ``net``, from ``image`` to the classifier."""
+        x = net.conv("stem.conv", image, self.stem_width, self.stem_kernel, self.stem_stride)
+        for place in self.walk():
+            if place.pooling > 1:
+                x = net.max_pool(f"stages.{place.stage}.pool", x, place.pooling)
+            x = place.block.build(net, x, place)
+        if self.head_width:
+            x = net.conv("head.conv", x, self.head_width, 1)
+        net.classify(x, self.classes)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for YAML and JSON."""
-        return plain(asdict(self))
+        document: dict[str, Any] = plain(asdict(self))
+        return document
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> SubnetSpec:
         """Inverse of :meth:`to_dict`. Raises ``KeyError``/``TypeError`` on foreign data."""
         stages = tuple(
-            StageSpec(stage["width"], stage["stride"], tuple(_block(block) for block in stage["blocks"]))
+            StageSpec(**{**stage, "blocks": tuple(_block(block) for block in stage["blocks"])})
             for stage in data["stages"]
         )
         return SubnetSpec(**{**data, "stages": stages})
@@ -142,70 +165,83 @@ class WeightedLayer:
 
 def weighted_layers(spec: SubnetSpec) -> list[WeightedLayer]:
     """Every weighted layer of ``spec`` in execution order."""
-    layers: list[WeightedLayer] = []
-    size = -(-spec.image_size // spec.stem_stride)
-
-    def add(name: str, kind: Literal["conv", "depthwise", "linear"], shape: tuple[int, ...], positions: int) -> None:
-        inputs = shape[1] if len(shape) > 1 else 0
-        prunable = kind == "linear" or (kind == "conv" and inputs >= 4)
-        layers.append(WeightedLayer(name, kind, shape, positions, prunable and name not in ("stem.conv", "classifier")))
-
-    add("stem.conv", "conv", (spec.stem_width, spec.channels, spec.stem_kernel, spec.stem_kernel), size * size)
-    width = spec.stem_width
-    for i, stage in enumerate(spec.stages):
-        for j, block in enumerate(stage.blocks):
-            prefix = f"stages.{i}.blocks.{j}"
-            stride = stage.stride if j == 0 else 1
-            before, size = size, -(-size // stride)
-            match block:
-                case ConvBlock(kernel=k):
-                    add(f"{prefix}.conv", "conv", (stage.width, width, k, k), size * size)
-                case InvertedResidual(kernel=k, expansion=expansion):
-                    hidden = width * expansion
-                    if expansion > 1:
-                        add(f"{prefix}.expand", "conv", (hidden, width, 1, 1), before * before)
-                    add(f"{prefix}.depthwise", "depthwise", (hidden, 1, k, k), size * size)
-                    add(f"{prefix}.project", "conv", (stage.width, hidden, 1, 1), size * size)
-                case TransformerBlock():
-                    _transformer_layers(add, prefix, block, stage.width, size)
-                case Skip():
-                    continue
-            width = stage.width
-    if spec.head_width:
-        add("head.conv", "conv", (spec.head_width, width, 1, 1), size * size)
-        width = spec.head_width
-    add("classifier", "linear", (spec.classes, width), 1)
-    return layers
+    return list(_weighted_layers(spec))
 
 
-def _transformer_layers(add: Any, prefix: str, block: TransformerBlock, width: int, size: int) -> None:
-    tokens = size * size
-    pooled = (size // block.pool) ** 2  # pool divides size (checked when spaces are built)
-    inner = block.heads * block.head_dim
-    hidden = mlp_width(width, block.mlp_ratio)
-    for k in range(block.depth):
-        layer = f"{prefix}.layers.{k}"
-        add(f"{layer}.q", "linear", (inner, width), tokens)
-        add(f"{layer}.k", "linear", (inner, width), pooled)
-        add(f"{layer}.v", "linear", (inner, width), pooled)
-        add(f"{layer}.proj", "linear", (width, inner), tokens)
-        add(f"{layer}.fc1", "linear", (hidden, width), tokens)
-        add(f"{layer}.fc2", "linear", (width, hidden), tokens)
+@lru_cache(maxsize=1024)  # searches ask again and again
+def _weighted_layers(spec: SubnetSpec) -> tuple[WeightedLayer, ...]:
+    recorder = _LayerRecorder()
+    spec.build(recorder, Feature("input", spec.channels, spec.image_size))
+    return tuple(recorder.layers)
 
 
-def mlp_width(width: int, ratio: float) -> int:
-    """Hidden units of the MLP: ``width * ratio`` rounded to a multiple of 4."""
-    return max(4, round(width * ratio / 4) * 4)
+class _LayerRecorder:
+    """Notes the layers with weights, and passes all other operators by."""
+
+    def __init__(self) -> None:
+        self.layers: list[WeightedLayer] = []
+
+    def conv(
+        self, name: str, x: Feature, outputs: int, kernel: int, stride: int = 1, *, activation: bool = True
+    ) -> Feature:
+        y = Feature(name, outputs, downsampled(x.size, stride))
+        prunable = x.channels >= 4 and name != "stem.conv"
+        self._record(name, "conv", (outputs, x.channels, kernel, kernel), y.size**2, prunable)
+        return y
+
+    def depthwise(self, name: str, x: Feature, kernel: int, stride: int = 1, *, activation: bool = True) -> Feature:
+        y = Feature(name, x.channels, downsampled(x.size, stride))
+        self._record(name, "depthwise", (x.channels, 1, kernel, kernel), y.size**2, prunable=False)
+        return y
+
+    def linear(self, name: str, x: Feature, outputs: int, scale: float = 1.0) -> Feature:
+        self._record(name, "linear", (outputs, x.channels), x.size**2, prunable=True)
+        return Feature(name, outputs, x.size)
+
+    def classify(self, x: Feature, classes: int) -> None:
+        self._record("classifier", "linear", (classes, x.channels), 1, prunable=False)
+
+    def max_pool(self, name: str, x: Feature, size: int) -> Feature:
+        return Feature(name, x.channels, x.size // size)
+
+    def pool_tokens(self, layer: str, x: Feature, pool: int) -> Feature:
+        return Feature(layer, x.channels, x.size // pool)
+
+    def add(self, name: str, a: Feature, b: Feature, *, activation: bool = False) -> Feature:
+        return a
+
+    def tokens(self, prefix: str, x: Feature) -> Feature:
+        return x
+
+    def image(self, prefix: str, x: Feature) -> Feature:
+        return x
+
+    def layer_norm(self, name: str, x: Feature) -> Feature:
+        return x
+
+    def gelu(self, name: str, x: Feature) -> Feature:
+        return x
+
+    def split_heads(self, name: str, x: Feature, heads: int, *, keys: bool = False) -> Feature:
+        return x
+
+    def attend(self, layer: str, q: Feature, k: Feature, v: Feature, heads: int) -> Feature:
+        return q
+
+    def _record(
+        self, name: str, kind: Literal["conv", "depthwise", "linear"], shape: tuple[int, ...], positions: int,
+        prunable: bool,
+    ) -> None:  # fmt: skip
+        self.layers.append(WeightedLayer(name, kind, shape, positions, prunable))
+
+
+def downsampled(size: int, stride: int) -> int:
+    """Side of a feature map behind a convolution that pads by half its kernel: ``ceil(size / stride)``."""
+    return -(-size // stride)
 
 
 def _block(data: dict[str, Any]) -> Block:
-    kinds: dict[str, type[Block]] = {
-        "conv": ConvBlock,
-        "mbconv": InvertedResidual,
-        "transformer": TransformerBlock,
-        "skip": Skip,
-    }
-    return kinds[data["kind"]](**data)
+    return KINDS[data["kind"]].block(**data)
 
 
 def plain(value: Any) -> Any:

@@ -1,37 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
 """A single-path network as a torch module, and the recalibration of its BatchNorm statistics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
 
 from tinyformer.nets.blocks import ConvUnit, build_block
-from tinyformer.nets.spec import Activation, StageSpec, SubnetSpec
+from tinyformer.nets.spec import Activation, Place, SubnetSpec
 
 
 class Stage(nn.Module):
-    """Blocks in sequence; their parameters are ``blocks.<j>.*``."""
+    """Blocks in sequence, behind the max pool of the first, if any; their parameters are ``blocks.<j>.*``."""
 
-    def __init__(self, inputs: int, stage: StageSpec, activation: Activation) -> None:
+    def __init__(self, places: Sequence[Place], activation: Activation) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            *(
-                build_block(
-                    block,
-                    inputs=inputs if j == 0 else stage.width,
-                    outputs=stage.width,
-                    stride=stage.stride if j == 0 else 1,
-                    activation=activation,
-                )
-                for j, block in enumerate(stage.blocks)
-            )
-        )
+        pooling = places[0].pooling
+        self.pool = nn.MaxPool2d(pooling) if pooling > 1 else nn.Identity()
+        self.blocks = nn.Sequential(*(build_block(place, activation) for place in places))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) -> (N, width, ceil(H / stride), ceil(W / stride))."""
-        return self.blocks(x)
+        """(N, inputs, H, W) -> (N, width, H / stride, W / stride), rounded up."""
+        y: Tensor = self.blocks(self.pool(x))
+        return y
 
 
 class Subnet(nn.Module):
@@ -43,21 +37,19 @@ class Subnet(nn.Module):
         self.stem = ConvUnit(
             spec.channels, spec.stem_width, spec.stem_kernel, spec.stem_stride, activation=spec.activation
         )
-        inputs = [spec.stem_width, *(stage.width for stage in spec.stages)]
-        self.stages = nn.Sequential(
-            *(Stage(width, stage, spec.activation) for width, stage in zip(inputs, spec.stages, strict=False))
-        )
+        stages = groupby(spec.walk(), key=lambda place: place.stage)
+        self.stages = nn.Sequential(*(Stage(list(places), spec.activation) for _, places in stages))
+        width = spec.stages[-1].width if spec.stages else spec.stem_width
         self.head = (
-            ConvUnit(inputs[-1], spec.head_width, 1, 1, activation=spec.activation)
-            if spec.head_width
-            else nn.Identity()
+            ConvUnit(width, spec.head_width, 1, 1, activation=spec.activation) if spec.head_width else nn.Identity()
         )
-        self.classifier = nn.Linear(spec.head_width or inputs[-1], spec.classes)
+        self.classifier = nn.Linear(spec.head_width or width, spec.classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Images (N, channels, image_size, image_size) -> logits (N, classes)."""
         features = self.head(self.stages(self.stem(x)))
-        return self.classifier(features.mean(dim=(2, 3)))
+        logits: Tensor = self.classifier(features.mean(dim=(2, 3)))
+        return logits
 
 
 @torch.no_grad()

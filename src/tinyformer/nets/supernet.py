@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The weight-sharing supernet: one set of parameters in which every sub-network's are slices.
 
 A supernet's parameters bear the names they have in a :class:`Subnet`, at the largest size that any path needs. A path
@@ -15,6 +16,7 @@ and the sub-network extracted from it are the same computation.
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import groupby
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +24,8 @@ from torch.func import functional_call
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.blocks import ConvUnit, build_block
-from tinyformer.nets.choices import corner
-from tinyformer.nets.spec import SubnetSpec, TransformerBlock
+from tinyformer.nets.choices import Position, corner
+from tinyformer.nets.spec import Activation, Place, SubnetSpec, TransformerBlock
 from tinyformer.nets.subnet import Subnet
 from tinyformer.nets.supernet_spec import StageChoices, SupernetSpec, TransformerChoices
 
@@ -37,21 +39,20 @@ class Supernet(nn.Module):
     def __init__(self, spec: SupernetSpec) -> None:
         super().__init__()
         self.spec = spec
-        stem = spec.stem_widths[-1]
-        self.stem = ConvUnit(spec.channels, stem, spec.stem_kernel, spec.stem_stride, activation=spec.activation)
-        widths = [stem, *(stage.widths[-1] for stage in spec.stages)]
-        self.stages = nn.ModuleList(
-            _shared_stage(inputs, stage, spec) for inputs, stage in zip(widths, spec.stages, strict=False)
-        )
-        head = spec.head_widths[-1]
-        self.head = ConvUnit(widths[-1], head, 1, 1, activation=spec.activation) if head else nn.Identity()
-        self.classifier = nn.Linear(head or widths[-1], spec.classes)
+        stem, activation = spec.stem_widths[-1], spec.activation
+        self.stem = ConvUnit(spec.channels, stem, spec.stem_kernel, spec.stem_stride, activation=activation)
+        stages = groupby(spec.widest().walk(), key=lambda place: place.stage)
+        self.stages = nn.ModuleList(_shared_stage(list(places), spec.stages[i], activation) for i, places in stages)
+        width, head = spec.stages[-1].widths[-1], spec.head_widths[-1]
+        self.head = ConvUnit(width, head, 1, 1, activation=activation) if head else nn.Identity()
+        self.classifier = nn.Linear(head or width, spec.classes)
 
     def forward(self, x: Tensor, path: SubnetSpec) -> Tensor:
         """Images (N, channels, image_size, image_size) -> logits (N, classes) of the sub-network ``path``."""
         skeleton = _skeleton(path)
         skeleton.train(self.training)
-        return functional_call(skeleton, self.slices(path), (x,), strict=True)
+        logits: Tensor = functional_call(skeleton, self.slices(path), (x,), strict=True)
+        return logits
 
     def slices(self, path: SubnetSpec) -> dict[str, Tensor]:
         """Parameters and buffers of ``path`` by their names in a :class:`Subnet`.
@@ -66,18 +67,18 @@ class Supernet(nn.Module):
         return {name: self._slice(name, shared[name], shape, path) for name, shape in _shapes(path).items()}
 
     def _slice(self, name: str, shared: Tensor, shape: tuple[int, ...], path: SubnetSpec) -> Tensor:
-        layer = name.split(".")[-2]
-        if layer in _HEAD_ROWS + _HEAD_COLUMNS:
-            _, i, _, j, *_ = name.split(".")
-            return self._slice_heads(name, shared, shape, (int(i), int(j)), path)
+        parts = name.split(".")
+        if parts[-2] in _HEAD_ROWS + _HEAD_COLUMNS:
+            i, j = int(parts[1]), int(parts[3])
+            block = path.stages[i].blocks[j]
+            if isinstance(block, TransformerBlock):  # other kinds with heads are not elastic in them
+                return self._slice_heads(name, shared, shape, block, self.spec.stages[i].positions[j])
         return _leading(shared, shape).contiguous()
 
     def _slice_heads(
-        self, name: str, shared: Tensor, shape: tuple[int, ...], at: tuple[int, int], path: SubnetSpec
+        self, name: str, shared: Tensor, shape: tuple[int, ...], block: TransformerBlock, choices: Position
     ) -> Tensor:
         """Leading heads and leading channels of each: the axis of heads * channels seen as two axes."""
-        block, choices = path.stages[at[0]].blocks[at[1]], self.spec.stages[at[0]].positions[at[1]]
-        assert isinstance(block, TransformerBlock)
         head_dim = next(choice.head_dims[-1] for choice in choices if isinstance(choice, TransformerChoices))
         layer, parameter = name.split(".")[-2:]
         inner = (block.heads, block.head_dim)
@@ -91,28 +92,26 @@ class Supernet(nn.Module):
 
 
 def extract(supernet: Supernet, path: SubnetSpec) -> Subnet:
-    """``path`` as a network of its own: copies of its slices. Its outputs are the supernet's to the bit, in either
-    mode."""
-    subnet = Subnet(path)
-    subnet.load_state_dict(supernet.slices(path))
+    """``path`` as a network of its own, on the supernet's device: copies of its slices.
+
+    Its outputs are the supernet's to the bit, in either mode.
+    """
+    with torch.device("meta"):  # no weights are drawn only to be overwritten
+        subnet = Subnet(path)
+    copies = {name: value.detach().clone() for name, value in supernet.slices(path).items()}
+    subnet.load_state_dict(copies, assign=True)
     return subnet.train(supernet.training)
 
 
-def _shared_stage(inputs: int, stage: StageChoices, spec: SupernetSpec) -> nn.Module:
-    """Parameters of a stage: at each position those of the largest block of every kind (their names are disjoint)."""
-    width = stage.widths[-1]
+def _shared_stage(places: list[Place], stage: StageChoices, activation: Activation) -> nn.Module:
+    """Parameters of a stage at its largest widths: at each position those of the largest block of every kind (their
+    names are disjoint)."""
     shared = nn.Module()
     shared.blocks = nn.ModuleList()
-    for j, position in enumerate(stage.positions):
+    for place, position in zip(places, stage.positions, strict=True):
         merged = nn.Module()
         for choices in position:
-            block = build_block(
-                corner(choices, -1),
-                inputs=inputs if j == 0 else width,
-                outputs=width,
-                stride=stage.stride if j == 0 else 1,
-                activation=spec.activation,
-            )
+            block = build_block(place._replace(block=corner(choices, -1)), activation)
             for name, child in block.named_children():
                 merged.add_module(name, child)
         shared.blocks.append(merged)

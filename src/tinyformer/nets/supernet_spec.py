@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a supernet is: every choice that one set of shared weights offers. Plain frozen dataclasses, free of torch.
 
 A :class:`SupernetSpec` is to its supernet what :class:`~tinyformer.nets.spec.SubnetSpec` is to a single path. It draws,
@@ -6,6 +7,7 @@ recombines and recognises sub-networks; all randomness comes from the ``numpy`` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -15,27 +17,40 @@ import numpy as np
 from tinyformer.errors import TinyFormerError
 from tinyformer.nets.choice_rules import WIDTH_STEP, ascending_problems, stage_problems
 from tinyformer.nets.choices import (
-    BlockChoices,
-    ConvChoices,
-    InvertedResidualChoices,
     Position,
-    SkipChoice,
     StageChoices,
-    TransformerChoices,
     allows,
     corner,
-    count,
     draw,
     draw_block,
     mix,
     parse_choices,
 )
-from tinyformer.nets.spec import Activation, Block, StageSpec, SubnetSpec, plain, weighted_layers
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Choices
+from tinyformer.nets.kinds.bottleneck import BottleneckChoices
+from tinyformer.nets.kinds.conv import ConvChoices
+from tinyformer.nets.kinds.inverted_residual import InvertedResidualChoices
+from tinyformer.nets.kinds.residual import ResidualChoices
+from tinyformer.nets.kinds.skip import SkipChoice
+from tinyformer.nets.kinds.transformer import TransformerChoices
+from tinyformer.nets.spec import (
+    Activation,
+    Block,
+    Downsample,
+    StageSpec,
+    SubnetSpec,
+    downsampled,
+    plain,
+    weighted_layers,
+)
 
 __all__ = [
-    "BlockChoices",
+    "BottleneckChoices",
+    "Choices",
     "ConvChoices",
     "InvertedResidualChoices",
+    "ResidualChoices",
     "SkipChoice",
     "StageChoices",
     "SupernetSpec",
@@ -66,23 +81,41 @@ class SupernetSpec:
         if problem is not None:
             raise TinyFormerError(f"Impossible supernet: {problem}.")
 
+    @staticmethod
+    def of(spec: SubnetSpec) -> SupernetSpec:
+        """The supernet whose only sub-network is ``spec``. Raises :class:`TinyFormerError` if that breaks a rule."""
+        return SupernetSpec(
+            image_size=spec.image_size,
+            channels=spec.channels,
+            classes=spec.classes,
+            activation=spec.activation,
+            stem_widths=(spec.stem_width,),
+            stem_kernel=spec.stem_kernel,
+            stem_stride=spec.stem_stride,
+            stages=tuple(
+                StageChoices(
+                    (stage.width,),
+                    stage.stride,
+                    tuple((KINDS[block.kind].only(block),) for block in stage.blocks),
+                    (stage.downsample,),
+                )
+                for stage in spec.stages
+            ),
+            head_widths=(spec.head_width,),
+        )
+
     def feature_sizes(self) -> list[int]:
         """Side of the (square) feature map that each stage works on, in pixels."""
         sizes = []
-        size = -(-self.image_size // self.stem_stride)
+        size = downsampled(self.image_size, self.stem_stride)
         for stage in self.stages:
-            size = -(-size // stage.stride)
+            size = downsampled(size, stage.stride)
             sizes.append(size)
         return sizes
 
     def count(self) -> int:
-        """Number of distinct sub-networks."""
-        total = len(self.stem_widths) * len(self.head_widths)
-        for stage in self.stages:
-            total *= len(stage.widths)
-            for position in stage.positions:
-                total *= count(position)
-        return total
+        """Number of sub-networks."""
+        return len(self.stem_widths) * len(self.head_widths) * math.prod(stage.count() for stage in self.stages)
 
     def sample(self, rng: np.random.Generator) -> SubnetSpec:
         """One sub-network: widths, kinds of blocks and their attributes each drawn uniformly."""
@@ -93,6 +126,7 @@ class SupernetSpec:
                     draw(stage.widths, rng),
                     stage.stride,
                     tuple(draw_block(position, rng) for position in stage.positions),
+                    draw(stage.downsamples, rng),
                 )
                 for stage in self.stages
             ),
@@ -107,6 +141,10 @@ class SupernetSpec:
         """The sub-network with the fewest multiply-accumulates."""
         return self._extreme(0, min)
 
+    def widest(self) -> SubnetSpec:
+        """A sub-network of the largest widths; its blocks are the dearest of each position's first kind."""
+        return self._corner(-1)
+
     def contains(self, spec: SubnetSpec) -> bool:
         """Whether ``spec`` is a path through this supernet."""
         return (
@@ -117,6 +155,7 @@ class SupernetSpec:
             and all(
                 stage.width in choices.widths
                 and stage.stride == choices.stride
+                and stage.downsample in choices.downsamples
                 and len(stage.blocks) == len(choices.positions)
                 and all(map(allows, choices.positions, stage.blocks))
                 for stage, choices in zip(spec.stages, self.stages, strict=True)
@@ -133,6 +172,9 @@ class SupernetSpec:
         def width(current: int, choices: tuple[int, ...]) -> int:
             return draw(choices, rng) if rng.random() < rate else current
 
+        def downsample(current: Downsample, choices: tuple[Downsample, ...]) -> Downsample:
+            return draw(choices, rng) if len(choices) > 1 and rng.random() < rate else current
+
         def block(current: Block, position: Position) -> Block:
             return mix(draw_block(position, rng), current, rng) if rng.random() < rate else current
 
@@ -143,6 +185,7 @@ class SupernetSpec:
                     width(stage.width, choices.widths),
                     choices.stride,
                     tuple(block(old, position) for old, position in zip(stage.blocks, choices.positions, strict=True)),
+                    downsample(stage.downsample, choices.downsamples),
                 )
                 for stage, choices in zip(spec.stages, self.stages, strict=True)
             ),
@@ -161,6 +204,7 @@ class SupernetSpec:
                         mix(*((x, y) if rng.random() < 0.5 else (y, x)), rng)
                         for x, y in zip(left.blocks, right.blocks, strict=True)
                     ),
+                    draw(tuple(dict.fromkeys((left.downsample, right.downsample))), rng),
                 )
                 for left, right in zip(a.stages, b.stages, strict=True)
             ),
@@ -169,7 +213,8 @@ class SupernetSpec:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dicts, for YAML and JSON."""
-        return plain(asdict(self))
+        document: dict[str, Any] = plain(asdict(self))
+        return document
 
     @staticmethod
     def from_dict(data: dict[str, Any]) -> SupernetSpec:
@@ -180,6 +225,7 @@ class SupernetSpec:
                     tuple(stage["widths"]),
                     stage["stride"],
                     tuple(tuple(parse_choices(item) for item in position) for position in stage["positions"]),
+                    tuple(stage.get("downsamples", ("stride",))),
                 )
                 for stage in data["stages"]
             )
@@ -200,23 +246,28 @@ class SupernetSpec:
             head_width=head_width,
         )
 
-    def _extreme(self, index: int, pick: Callable[..., SubnetSpec]) -> SubnetSpec:
-        """Extreme widths and attributes (``index`` into the choices), then by position the kind that ``pick`` prefers.
-
-        Exact, because what one block costs depends on the widths around it alone and grows with each attribute.
-        """
-        spec = self._subnet(
+    def _corner(self, index: int) -> SubnetSpec:
+        """Extreme widths and, of each position's first kind, attributes."""
+        return self._subnet(
             stem_width=self.stem_widths[index],
             stages=tuple(
                 StageSpec(
                     stage.widths[index],
                     stage.stride,
                     tuple(corner(position[0], index) for position in stage.positions),
+                    stage.downsamples[index],
                 )
                 for stage in self.stages
             ),
             head_width=self.head_widths[index],
         )
+
+    def _extreme(self, index: int, pick: Callable[..., SubnetSpec]) -> SubnetSpec:
+        """Extreme widths and attributes (``index`` into the choices), then by position the kind that ``pick`` prefers.
+
+        Exact, because what one block costs depends on the widths around it alone and grows with each attribute.
+        """
+        spec = self._corner(index)
         for i, stage in enumerate(self.stages):
             for j, position in enumerate(stage.positions):
                 spec = pick((_with_block(spec, i, j, corner(choices, index)) for choices in position), key=_macs)
@@ -254,8 +305,11 @@ def _problems(spec: SupernetSpec) -> Iterator[str]:
     for i, stage in enumerate(spec.stages):
         if stage.stride < 1:
             yield f"stages[{i}].stride is {stage.stride} but must be at least 1"
+    before, widths = downsampled(spec.image_size, spec.stem_stride), spec.stem_widths
     for i, (stage, size) in enumerate(zip(spec.stages, spec.feature_sizes(), strict=True)):
-        yield from stage_problems(f"stages[{i}]", stage, size)
+        changes = stage.stride > 1 or stage.widths != widths or len(widths) > 1
+        yield from stage_problems(f"stages[{i}]", stage, before, size, changes=changes)
+        before, widths = size, stage.widths
 
 
 def _tupled(data: dict[str, Any]) -> dict[str, Any]:

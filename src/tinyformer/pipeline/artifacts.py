@@ -1,9 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0
 """The file names of the pipeline, relative to the project's root. No other package knows them."""
 
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+DEFINITION = Path("dvc.yaml")
+LOCK = Path("dvc.lock")
 
+DATA_FILES = Path("data/inputs/data.json")
+USER_CODE = Path("data/inputs/code.json")
 PROCESSED = Path("data/processed")
 OUTPUTS = Path("outputs")
 COST_TABLE = OUTPUTS / "cost_table.json"
@@ -14,7 +19,10 @@ PARETO = OUTPUTS / "pareto.json"
 SUBNET_SPEC = OUTPUTS / "subnet.yaml"
 SUBNET = OUTPUTS / "subnet.safetensors"
 MODEL = OUTPUTS / "model.onnx"
+CODEGEN = OUTPUTS / "codegen"
+"""The generated package, before it has run."""
 FIRMWARE = OUTPUTS / "firmware"
+"""The same package, verified, with its figures."""
 DEPLOY = OUTPUTS / "deploy"
 REPORT = OUTPUTS / "report"
 SUMMARY = OUTPUTS / "summary.json"
@@ -23,7 +31,12 @@ HISTORY = OUTPUTS / "history"
 
 WANDB = OUTPUTS / "wandb"
 WORK = Path(".tinyformer")
-"""Checkpoints and evaluation stores: outlives a failed stage, whose outputs DVC deletes."""
+"""Checkpoints, evaluation stores and locks: outlives a failed stage, whose outputs DVC deletes."""
+
+PROJECT_LOCK = WORK / "locks" / "project"
+"""Held by the command that has written params.yaml, for as long as its stages run."""
+STAGE_LOCK = WORK / "locks" / "stage"
+"""Held by every stage that runs, whoever has started it."""
 
 
 def metrics(stage: str) -> Path:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``finetune``: prune the winner of the search and train what remains."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tinyformer.compression.finetune import finetune
-from tinyformer.data.loading import normalize
+from tinyformer.data.normalization import normalize
 from tinyformer.data.splits import load_splits
 from tinyformer.nets.pruning import Masks, block_sparsity, loss_gradients, make_masks
 from tinyformer.nets.spec import LayerSparsity
@@ -51,11 +52,9 @@ def finetune_stage(stage: Stage) -> Mapping[str, Any]:
         config.finetune,
         config.trainer,
         seed=config.seed,
-        checkpoints=stage.checkpoints(
-            ("seed", "data", "finetune", "trainer"),
-            (processed, artifacts.SUPERNET_SPEC, artifacts.SUPERNET, artifacts.SUBNET_SPEC),
-        ),
+        checkpoints=stage.checkpoints(),
         supernet=supernet,
+        runtime=config.runtime,
         on_metrics=stage.log,
     )
     state = tuned.subnet.state_dict()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reading the descriptions of networks that stages hand on."""
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from tinyformer.sparsenas.genome import Genome
 
 def read_supernet_spec(path: Path) -> SupernetSpec:
     """Read ``supernet.yaml``. Raises :class:`TinyFormerError` where it is missing or damaged."""
-    data = read_yaml(path)
+    data = read_yaml(path, ended=True)
     try:
         return SupernetSpec.from_dict(data)
     except TinyFormerError:
@@ -21,7 +22,7 @@ def read_supernet_spec(path: Path) -> SupernetSpec:
 
 def read_genome(path: Path) -> Genome:
     """Read ``subnet.yaml``: architecture and sparsity plan. Raises as :func:`read_supernet_spec`."""
-    data = read_yaml(path)
+    data = read_yaml(path, ended=True)
     try:
         return Genome.from_dict(data)
     except (KeyError, TypeError, ValueError):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``prepare``: fetch, verify and split the data set."""
 
 from __future__ import annotations

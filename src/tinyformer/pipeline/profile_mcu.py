@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``profile_mcu``: what the kernels cost on the microcontroller, measured in the simulator."""
 
 from __future__ import annotations
@@ -7,7 +8,7 @@ from typing import Any
 
 from rich.progress import Progress
 
-from tinyformer.engine.cost_measurement import measure
+from tinyformer.engine.costs.profiling import profile_kernels
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import write_json
 from tinyformer.pipeline.stage import Stage, run_stage
@@ -18,7 +19,7 @@ def profile_mcu(stage: Stage) -> Mapping[str, Any]:
     config = stage.config
     with Progress(transient=True) as progress:
         task = progress.add_task(f"Measuring kernels on the simulated {config.mcu.name}", total=None)
-        table = measure(
+        table = profile_kernels(
             config.mcu,
             config.engine,
             on_progress=lambda done, total: progress.update(task, completed=done, total=total),

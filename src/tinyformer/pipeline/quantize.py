@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``quantize``: INT8 on every layer, as an ONNX QDQ file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,10 @@ from tinyformer.compression.folding import fold_batchnorm
 from tinyformer.compression.onnx_runs import accuracy
 from tinyformer.compression.quantization_training import train_quantized
 from tinyformer.compression.quantize import quantize
-from tinyformer.data.loading import normalize
+from tinyformer.data.normalization import normalize
 from tinyformer.data.splits import load_splits
+from tinyformer.ir.onnx_metadata import write_metadata
+from tinyformer.ir.pixels import PIXELS
 from tinyformer.nets.blocks import BATCHNORM_EPSILON
 from tinyformer.nets.pruning import block_sparsity, verify_plan
 from tinyformer.pipeline import artifacts
@@ -45,11 +49,11 @@ def quantize_stage(stage: Stage) -> Mapping[str, Any]:
             config.quantization,
             config.trainer,
             seed=config.seed,
-            checkpoints=stage.checkpoints(
-                ("seed", "data", "quantization", "trainer"), (processed, artifacts.SUBNET_SPEC, artifacts.SUBNET)
-            ),
+            checkpoints=stage.checkpoints(),
+            runtime=config.runtime,
             on_metrics=stage.log,
         ).model
+    write_metadata(model, replace(PIXELS, numbers=splits.manifest.value_range), splits.classes)
     artifacts.MODEL.write_bytes(model.SerializeToString(deterministic=True))
     onnx.checker.check_model(str(artifacts.MODEL))
     stage.run.add_artifact(artifacts.MODEL, f"{config.experiment}-model", "model")

@@ -1,4 +1,5 @@
-"""Stage ``report``: the headline metrics, one page with everything, and the summary run of the experiment."""
+# SPDX-License-Identifier: Apache-2.0
+"""Stage ``report``: the headline metrics, and one page with everything."""
 
 from __future__ import annotations
 
@@ -10,20 +11,22 @@ from tinyformer.pipeline.documents import read_json
 from tinyformer.pipeline.stage import Stage, run_stage
 from tinyformer.report.html import write_report
 from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, ParetoPoint, ReportInputs
-from tinyformer.tracking.summary import publish_summary
 
 _FROM_STAGES = {
     "quantize": ("accuracy_float", "params", "params_nonzero", "block_sparsity"),
     "codegen": ("macs",),
     "deploy": (
         "accuracy_int8", "agreement_onnxruntime", "flash_bytes", "sram_bytes", "instructions", "cycles", "latency_ms",
-        "bit_exact_images_host", "bit_exact_images_mcu",
+        "code_kind", "bit_exact_images_host", "bit_exact_images_mcu",
     ),
 }  # fmt: skip
 
+_WITHOUT_INFLUENCE = ("tracking", "runtime")
+"""Sections that change no result: the page is the same whatever they say."""
+
 
 def report(stage: Stage) -> Mapping[str, Any]:
-    """Write ``report/index.html`` and publish the summary run; the metrics are the headline figures."""
+    """Write ``report/index.html``; the metrics are the headline figures."""
     config = stage.config
     summary: dict[str, Any] = {
         "experiment": config.experiment,
@@ -47,24 +50,21 @@ def report(stage: Stage) -> Mapping[str, Any]:
             },
             layers=read_json(artifacts.DEPLOY / "layers.json"),
             arena=_arena(read_json(artifacts.FIRMWARE / "memory_plan.json")),
-            configuration={name: section for name, section in parameters.items() if isinstance(section, dict)},
+            configuration=_configuration(parameters),
             limits=pareto["limits"],
         ),
         artifacts.REPORT / "index.html",
     )
-    publish_summary(
-        config.tracking,
-        experiment=config.experiment,
-        parameters=parameters,
-        metrics=summary,
-        directory=artifacts.WANDB,
-        inputs={
-            f"{config.experiment}-model": (artifacts.MODEL, "model"),
-            f"{config.experiment}-firmware": (artifacts.FIRMWARE, "firmware"),
-        },
-        artifacts={f"{config.experiment}-report": (artifacts.REPORT, "report")},
-    )
     return summary
+
+
+def _configuration(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The sections that make the results."""
+    return {
+        name: section
+        for name, section in parameters.items()
+        if isinstance(section, dict) and name not in _WITHOUT_INFLUENCE
+    }
 
 
 def _pareto(pareto: Mapping[str, Any]) -> list[ParetoPoint]:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``sparsenas``: the joint search of architecture and per-layer block sparsity."""
 
 from __future__ import annotations
@@ -7,9 +8,10 @@ from typing import Any
 
 from rich.progress import Progress
 
+from tinyformer.budget import Budget
 from tinyformer.data.splits import load_splits
-from tinyformer.engine.cost_table import CostTable
-from tinyformer.engine.estimator import Estimator
+from tinyformer.engine.costs.estimator import Estimator
+from tinyformer.engine.costs.table import CostTable
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json, write_json, write_yaml
 from tinyformer.pipeline.networks import read_supernet_spec
@@ -23,12 +25,14 @@ def sparsenas(stage: Stage) -> Mapping[str, Any]:
     config = stage.config
     supernet = read_supernet_spec(artifacts.SUPERNET_SPEC)
     splits = load_splits(artifacts.PROCESSED / config.data.name).without_test()
-    costs = Estimator(config.mcu, config.engine, CostTable.from_dict(read_json(artifacts.COST_TABLE)))
+    budget = Budget.of(config.limits, config.mcu)
+    costs = Estimator(config.mcu, config.engine, CostTable.from_dict(read_json(artifacts.COST_TABLE)), budget)
     with Progress(transient=True) as progress:
         task = progress.add_task("Evaluating sub-networks", total=None)
         result = search(
             supernet, load_weights(artifacts.SUPERNET), splits,
-            costs=costs, mcu=config.mcu, sparsity=config.sparsity, config=config.sparsenas, seed=config.seed,
+            costs=costs, budget=budget, sparsity=config.sparsity, config=config.sparsenas, seed=config.seed,
+            runtime=config.runtime,
             # Evaluations are stored by all that they depend on, so one store serves every setting of the search.
             store=artifacts.WORK / "sparsenas",
             on_metrics=stage.log,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stage ``train_supernet``: weight-sharing training of the chosen supernet."""
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ def train_supernet_stage(stage: Stage) -> Mapping[str, Any]:
         read_supernet_spec(artifacts.SUPERNET_SPEC),
         load_splits(processed).without_test(),
         config.data,
-        config.train,
+        config.supernet_training,
         config.trainer,
         seed=config.seed,
-        checkpoints=stage.checkpoints(("seed", "data", "train", "trainer"), (processed, artifacts.SUPERNET_SPEC)),
+        checkpoints=stage.checkpoints(),
+        runtime=config.runtime,
         on_metrics=stage.log,
     )
     save_weights(artifacts.SUPERNET, trained.supernet.state_dict())

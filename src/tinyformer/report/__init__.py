@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """The evidence for people: HTML report, terminal summary, comparison of experiments."""

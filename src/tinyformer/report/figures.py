@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report's figures as plotly JSON. Text and grid colours are left to the page, which knows light from dark."""
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from tinyformer.report.formatting import compact, milliseconds, percent, size
+from tinyformer.report.formatting import milliseconds, percent, size
 from tinyformer.report.inputs import ArenaPlan, ParetoPoint
 
 PALETTE = ("#4c7fe0", "#e0803a", "#3fa37a", "#9a6bd0", "#d4556a", "#2c9fb5", "#b8902f", "#7c8698")
@@ -48,7 +49,7 @@ def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | No
         figure.add_vline(x=limit, line={"dash": "dot", "width": 1.5, "color": PALETTE[4]})
     figure.update_layout(xaxis_title="latency, ms", yaxis_title="accuracy (validation)", yaxis_tickformat=".1%")
     figure.update_layout(height=420, legend={"orientation": "h", "y": 1.08, "x": 0}, legend_itemsizing="constant")
-    return _finish(figure)
+    return finish(figure)
 
 
 def _describe(point: ParetoPoint) -> str:
@@ -63,7 +64,7 @@ def _describe(point: ParetoPoint) -> str:
     return "<br>".join(lines)
 
 
-def training_figures(history: Sequence[Mapping[str, float]]) -> list[tuple[str, FigureJson]]:
+def training_figures(history: Sequence[Mapping[str, float | None]]) -> list[tuple[str, FigureJson]]:
     """(heading, figure) for the losses, for the accuracies, and for each other metric that a training logged."""
     keys = sorted({key for row in history for key in row} - {"epoch"})
     losses = [key for key in keys if "loss" in key]
@@ -75,10 +76,10 @@ def training_figures(history: Sequence[Mapping[str, float]]) -> list[tuple[str, 
     ]
 
 
-def _curves(keys: Sequence[str], history: Sequence[Mapping[str, float]], *, as_percent: bool) -> FigureJson:
+def _curves(keys: Sequence[str], history: Sequence[Mapping[str, float | None]], *, as_percent: bool) -> FigureJson:
     figure = go.Figure()
     for index, key in enumerate(keys):
-        rows = [row for row in history if key in row]
+        rows = [row for row in history if row.get(key) is not None]
         figure.add_scatter(
             x=[row["epoch"] for row in rows],
             y=[row[key] for row in rows],
@@ -90,7 +91,7 @@ def _curves(keys: Sequence[str], history: Sequence[Mapping[str, float]], *, as_p
     figure.update_layout(showlegend=len(keys) > 1, legend={"orientation": "h", "y": 1.14, "x": 0})
     if as_percent:
         figure.update_layout(yaxis_tickformat=".0%", yaxis_hoverformat=".2%")
-    return _finish(figure)
+    return finish(figure)
 
 
 def arena_figure(plan: ArenaPlan) -> FigureJson:
@@ -140,42 +141,15 @@ def arena_figure(plan: ArenaPlan) -> FigureJson:
     first = min((buffer["first"] for buffer in buffers), default=0)  # the input is there before the first step
     figure.update_xaxes(range=[first - 0.5, max(len(steps), 1) - 0.5], showgrid=False)
     figure.update_yaxes(range=[0, plan["arena_bytes"] / 1024 * 1.05])
-    return _finish(figure)
+    return finish(figure)
 
 
 def _step(steps: Sequence[str], index: int) -> str:
     return f"{index} {steps[index]}" if 0 <= index < len(steps) else "before the first" if index < 0 else "the end"
 
 
-def comparison_figure(summaries: Mapping[str, Mapping[str, Any]]) -> FigureJson:
-    """INT8 accuracy over latency of several experiments; area is flash."""
-    figure = go.Figure()
-    shown = {
-        name: summary
-        for name, summary in summaries.items()
-        if all(isinstance(summary.get(key), int | float) for key in ("accuracy_int8", "latency_ms", "flash_bytes"))
-    }
-    largest = max((summary["flash_bytes"] for summary in shown.values()), default=1)
-    for index, (name, summary) in enumerate(shown.items()):
-        figure.add_scatter(
-            x=[summary["latency_ms"]],
-            y=[summary["accuracy_int8"]],
-            mode="markers",
-            name=name,
-            marker={
-                "size": max(_MIN_MARKER, _MAX_MARKER * (summary["flash_bytes"] / largest) ** 0.5),
-                "color": PALETTE[index % len(PALETTE)],
-                "opacity": 0.85,
-            },
-            text=[f"<b>{name}</b><br>flash {size(summary['flash_bytes'])}, {compact(summary.get('macs'))} MACs"],
-            hovertemplate="%{text}<br>%{y:.2%} at %{x:.3g} ms<extra></extra>",
-        )
-    figure.update_layout(xaxis_title="latency, ms", yaxis_title="INT8 accuracy", yaxis_tickformat=".1%", height=400)
-    figure.update_layout(showlegend=True, legend_itemsizing="constant")
-    return _finish(figure)
-
-
-def _finish(figure: go.Figure) -> FigureJson:
+def finish(figure: go.Figure) -> FigureJson:
+    """The JSON of ``figure`` in the style of all."""
     figure.update_xaxes(title_standoff=8, title_font_size=12)
     figure.update_yaxes(title_standoff=12, title_font_size=12)
     figure.update_layout(
@@ -184,4 +158,5 @@ def _finish(figure: go.Figure) -> FigureJson:
         plot_bgcolor="rgba(0,0,0,0)",
         margin={"l": 60, "r": 16, "t": 24, "b": 48},
     )
-    return json.loads(figure.to_json(engine="json"))
+    document: dict[str, Any] = json.loads(figure.to_json(engine="json"))
+    return document

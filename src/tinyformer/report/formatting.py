@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers as people read them. None becomes a dash."""
 
 from __future__ import annotations

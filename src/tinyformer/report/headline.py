@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """The headline figures: their names, units, budgets and origins; one list for page, terminal and comparison."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Literal
 
 from tinyformer.config.mcu import McuConfig
@@ -12,8 +14,8 @@ from tinyformer.report.formatting import compact, exact_size, integer, milliseco
 
 @dataclass(frozen=True)
 class Metric:
-    """A figure of ``summary.json``. ``better`` says which direction is; ``obtained`` may refer to {mcu} and
-    {validation}."""
+    """A figure of ``summary.json``. ``better`` says which direction is; ``obtained`` may refer to {mcu},
+    {validation} and {uncertainty}."""
 
     key: str
     label: str
@@ -27,7 +29,7 @@ class Metric:
         return (self.short or self.text)(value)
 
 
-_SIMULATED = "simulated ({mcu} model, {validation})"
+_SIMULATED = "simulated ({mcu} model, {validation}{uncertainty})"
 
 METRICS = (
     Metric("accuracy_float", "Accuracy, float", percent, "host: float model in onnxruntime, test split", "high"),
@@ -77,6 +79,12 @@ def headline(
     sizes."""
     known_limits = {key: limit for key, limit in (limits or {}).items() if limit is not None}
     budgets: dict[str, float] = {"flash_bytes": mcu.flash_bytes, "sram_bytes": mcu.sram_bytes, **known_limits}
+    kind = summary.get("code_kind")
+    said = {
+        "{mcu}": mcu.name.upper(),
+        "{validation}": mcu.validation,
+        "{uncertainty}": f"; {mcu.uncertainty.sentence(kind)}" if kind else "",
+    }
     rows = []
     for metric in METRICS:
         value = summary.get(metric.key)
@@ -91,7 +99,7 @@ def headline(
                 short=metric.shorten(value),
                 budget=metric.shorten(budget) if budget is not None else "",
                 share=value / budget if budget else None,
-                obtained=metric.obtained.replace("{mcu}", mcu.name.upper()).replace("{validation}", mcu.validation),
+                obtained=reduce(lambda text, word: text.replace(word, said[word]), said, metric.obtained),
             )
         )
     return rows

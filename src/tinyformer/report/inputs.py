@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a report is made of. All of it is plain data, as it stands in the stages' JSON files."""
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ class ReportInputs:
     """The contents of ``summary.json``."""
     mcu: McuConfig
     pareto: Sequence[ParetoPoint] = ()
-    training: Mapping[str, Sequence[Mapping[str, float]]] = field(default_factory=dict)
-    """History by stage title: one mapping an epoch with the key ``epoch`` and any metrics; order is kept."""
+    training: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)
+    """History by stage title: one mapping an epoch with the key ``epoch`` and any metrics, None where not
+    measured; order is kept."""
     layers: Sequence[LayerRow] = ()
     arena: ArenaPlan | None = None
     configuration: Mapping[str, Any] = field(default_factory=dict)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Rendering one self-contained HTML file: styles, scripts, data and plotly itself inside, nothing fetched."""
 
 from __future__ import annotations
@@ -33,13 +34,17 @@ _ENVIRONMENT.filters.update(
 )
 
 
-def write_page(template: str, destination: Path, figures: dict[str, FigureJson], **context: Any) -> None:
+def write_page(
+    template: str, destination: Path, figures: dict[str, FigureJson], data: Any = None, **context: Any
+) -> None:
     """Render ``template`` to ``destination``, which is replaced as a whole.
 
-    ``figures`` maps the ids of the page's figure elements to plotly JSON. Equal arguments give equal bytes.
+    ``figures`` maps the ids of the page's figure elements to plotly JSON; ``data`` is for the page's script.
+    Equal arguments give equal bytes.
     """
     html = _ENVIRONMENT.get_template(template).render(
         figures=_embeddable(figures),
+        data=_embeddable(data),
         figure_ids=sorted(figures),
         plotly=Markup(get_plotlyjs()),  # a trusted part of the plotly package
         **context,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluations as the search asks for them: from the store where it has them, otherwise from the pool into the store."""
 
 from __future__ import annotations

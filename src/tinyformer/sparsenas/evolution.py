@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evolution of architecture and per-layer block sparsity under the microcontroller's limits.
 
 NSGA-II (Deb et al. 2002) over :class:`Genome`, minimising error, latency and flash. Costs are estimated, which takes
@@ -15,11 +16,15 @@ import numpy as np
 
 from tinyformer.budget import Achievable, Budget
 from tinyformer.config.sparsenas import SparseNasConfig
-from tinyformer.engine.estimator import Cost
+from tinyformer.engine.costs.estimator import Cost
 from tinyformer.nets.spec import SparsityPlan, SubnetSpec
+from tinyformer.search.domination import fronts
+from tinyformer.search.parts import Settings, Strategy
+from tinyformer.search.strategies import make_strategy
 from tinyformer.sparsenas.evaluation import Evaluations
+from tinyformer.sparsenas.finalists import Finalist, finalist_figures
 from tinyformer.sparsenas.genome import Genome
-from tinyformer.sparsenas.objectives import Candidate, fronts, ranking
+from tinyformer.sparsenas.objectives import AccuracyFirst, Candidate, measured_accuracy
 from tinyformer.sparsenas.variation import Variation
 
 OnMetrics = Callable[[Mapping[str, float], int], None]
@@ -28,12 +33,12 @@ OnMetrics = Callable[[Mapping[str, float], int], None]
 OnEvaluated = Callable[[int, int], None]
 """Called after each evaluation with how many are done and how many there will be at most."""
 
-_CHILD_ATTEMPTS = 16
-"""Variations tried for one child before the place is left to the parents."""
+_ATTEMPTS = 16
+"""Proposals looked at for one place of a round before it is left empty."""
 
 
 class CostModel(Protocol):
-    """Estimates what a sub-network costs on the microcontroller; see :class:`tinyformer.engine.estimator.Estimator`."""
+    """Estimates what a sub-network costs on the microcontroller (:mod:`tinyformer.engine.costs.estimator`)."""
 
     def estimate(self, spec: SubnetSpec, plan: SparsityPlan) -> Cost:
         """Cost of ``spec`` with its layers as sparse as ``plan`` says."""
@@ -42,18 +47,21 @@ class CostModel(Protocol):
 
 @dataclass(frozen=True)
 class SearchResult:
-    """All evaluated candidates in the order of evaluation, the Pareto front by rising latency, and the winner."""
+    """All evaluated candidates in the order of evaluation, the Pareto front by rising latency, the winner, and the
+    finalists that it was chosen from, the best first (none: it was chosen by one-shot accuracy)."""
 
     budget: Budget
     evaluated: tuple[Candidate, ...]
     front: tuple[Candidate, ...]
     winner: Candidate
+    finalists: tuple[Finalist, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return {
             "limits": self.budget.limits,
             "winner": self.winner.to_dict(),
+            "finalists": [finalist_figures(finalist) for finalist in self.finalists],
             "front": [candidate.to_dict() for candidate in self.front],
             "evaluated": [candidate.figures() for candidate in self.evaluated],
         }
@@ -80,11 +88,11 @@ def evolve(
 
 def choose_winner(evaluated: Sequence[Candidate], accuracy_slack: float) -> Candidate:
     """The winner as :func:`evolve` defines it."""
-    best = max(_accuracy(candidate) for candidate in evaluated)
-    good_enough = [candidate for candidate in evaluated if _accuracy(candidate) >= best - accuracy_slack]
+    best = max(measured_accuracy(candidate) for candidate in evaluated)
+    good_enough = [candidate for candidate in evaluated if measured_accuracy(candidate) >= best - accuracy_slack]
     return min(
         good_enough,
-        key=lambda item: (item.cost.latency_ms, -_accuracy(item), item.cost.flash_bytes, item.genome.digest()),
+        key=lambda item: (item.cost.latency_ms, -measured_accuracy(item), item.cost.flash_bytes, item.digest),
     )
 
 
@@ -104,16 +112,21 @@ class _Evolution:
         self._evaluated: dict[str, Candidate] = {}
 
     def run(self) -> SearchResult:
-        population = self._evaluate(self._initial())
-        self._report(population, 0)
-        for generation in range(1, self.config.generations + 1):
-            children = self._evaluate(self._children(population))
-            everyone = [*population, *children]
-            population = [everyone[i] for i in self._ranking(everyone)[: self.config.population]]
-            self._report(population, generation)
+        config = self.config
+        settings = Settings(config.population, config.population, config.mutation_rate, config.crossover_rate)
+        strategy: Strategy[Genome, Candidate] = make_strategy(
+            config.strategy, self.variation, AccuracyFirst(config.accuracy_band), settings
+        )
+        strategy.tell(self._evaluate(self._initial()))
+        self._report(strategy.population, 0)
+        for generation in range(1, config.generations + 1):
+            for first in range(0, config.population, strategy.round_size):
+                count = min(strategy.round_size, config.population - first)
+                strategy.tell(self._evaluate(self._proposed(strategy, count)))
+            self._report(strategy.population, generation)
         evaluated = tuple(self._evaluated.values())
         front = [evaluated[i] for i in fronts(evaluated)[0]]
-        front.sort(key=lambda candidate: (candidate.cost.latency_ms, candidate.genome.digest()))
+        front.sort(key=lambda candidate: (candidate.cost.latency_ms, candidate.digest))
         winner = choose_winner(evaluated, self.config.accuracy_slack)
         return SearchResult(self.budget, evaluated, tuple(front), winner)
 
@@ -159,35 +172,17 @@ class _Evolution:
             feasible[closest.genome.digest()] = closest
         return list(feasible.values())
 
-    def _children(self, population: Sequence[Candidate]) -> list[Candidate]:
-        """As many new feasible candidates as the population has places, fewer where they cannot be found."""
-        order = self._ranking(population)
-        rank = {index: position for position, index in enumerate(order)}
-        children: dict[str, Candidate] = {}
-        for _ in range(self.config.population):
-            for _ in range(_CHILD_ATTEMPTS):
-                candidate = self._cost(self._child(population, rank))
-                digest = candidate.genome.digest()
-                if candidate.violation == 0 and digest not in self._evaluated and digest not in children:
-                    children[digest] = candidate
+    def _proposed(self, strategy: Strategy[Genome, Candidate], count: int) -> list[Candidate]:
+        """``count`` new feasible candidates, fewer where they cannot be found."""
+        found: dict[str, Candidate] = {}
+        for _ in range(count):
+            for _ in range(_ATTEMPTS):
+                candidate = self._cost(strategy.propose(self._rng))
+                digest = candidate.digest
+                if candidate.violation == 0 and digest not in self._evaluated and digest not in found:
+                    found[digest] = candidate
                     break
-        return list(children.values())
-
-    def _ranking(self, candidates: Sequence[Candidate]) -> list[int]:
-        """Indices, the fittest first: those far below the best accuracy count as if they broke a limit."""
-        floor = max(_accuracy(candidate) for candidate in candidates) - self.config.accuracy_band
-        return ranking([replace(item, violation=max(0.0, floor - _accuracy(item))) for item in candidates])
-
-    def _child(self, population: Sequence[Candidate], rank: Mapping[int, int]) -> Genome:
-        first = population[self._tournament(rank)].genome
-        if self._rng.random() < self.config.crossover_rate:
-            second = population[self._tournament(rank)].genome
-            first = self.variation.crossover(first, second, self._rng)
-        return self.variation.mutate(first, self._rng, self.config.mutation_rate)
-
-    def _tournament(self, rank: Mapping[int, int]) -> int:
-        a, b = (int(i) for i in self._rng.integers(len(rank), size=2))
-        return a if rank[a] <= rank[b] else b
+        return list(found.values())
 
     def _cost(self, genome: Genome) -> Candidate:
         cost = self.costs.estimate(genome.subnet, genome.plan)
@@ -203,7 +198,7 @@ class _Evolution:
             if self.on_evaluated is not None:
                 self.on_evaluated(known + len(accuracies), total)
         evaluated = [replace(item, accuracy=value) for item, value in zip(candidates, accuracies, strict=True)]
-        self._evaluated.update({item.genome.digest(): item for item in evaluated})
+        self._evaluated.update({item.digest: item for item in evaluated})
         return evaluated
 
     def _report(self, population: Sequence[Candidate], generation: int) -> None:
@@ -211,9 +206,9 @@ class _Evolution:
             return
         winner = choose_winner(population, self.config.accuracy_slack)
         metrics = {
-            "accuracy_best": max(_accuracy(candidate) for candidate in population),
-            "accuracy_mean": sum(_accuracy(candidate) for candidate in population) / len(population),
-            "winner_accuracy": _accuracy(winner),
+            "accuracy_best": max(measured_accuracy(candidate) for candidate in population),
+            "accuracy_mean": sum(measured_accuracy(candidate) for candidate in population) / len(population),
+            "winner_accuracy": measured_accuracy(winner),
             "winner_latency_ms": winner.cost.latency_ms,
             "winner_flash_bytes": float(winner.cost.flash_bytes),
             "winner_block_sparsity": winner.genome.block_sparsity,
@@ -221,8 +216,3 @@ class _Evolution:
             "evaluations": float(len(self._evaluated)),
         }
         self.on_metrics(metrics, generation)
-
-
-def _accuracy(candidate: Candidate) -> float:
-    assert candidate.accuracy is not None
-    return candidate.accuracy

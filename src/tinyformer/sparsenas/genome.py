@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What SparseNAS evolves: an architecture together with the block sparsity of its layers."""
 
 from __future__ import annotations

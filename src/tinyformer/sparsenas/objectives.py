@@ -1,16 +1,16 @@
-"""What a candidate is worth, and who beats whom: constrained non-dominated sorting (NSGA-II; Deb et al. 2002)."""
+# SPDX-License-Identifier: Apache-2.0
+"""What a candidate is worth, and which candidates are better."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tinyformer.engine.estimator import Cost
+from tinyformer.engine.costs.estimator import Cost
+from tinyformer.search.domination import Objectives, ranking
 from tinyformer.sparsenas.genome import Genome
-
-Objectives = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,11 @@ class Candidate:
     """Fraction of the validation images classified correctly; ``None``: not evaluated."""
 
     @property
+    def digest(self) -> str:
+        """The genome's."""
+        return self.genome.digest()
+
+    @property
     def objectives(self) -> Objectives:
         """(error, milliseconds, flash bytes), all to be minimised."""
         error = math.inf if self.accuracy is None else 1.0 - self.accuracy
@@ -32,7 +37,7 @@ class Candidate:
     def figures(self) -> dict[str, Any]:
         """Plain data for JSON: the genome's digest and every figure."""
         return {
-            "id": self.genome.digest(),
+            "id": self.digest,
             "accuracy": self.accuracy,
             "block_sparsity": self.genome.block_sparsity,
             "flash_bytes": self.cost.flash_bytes,
@@ -46,53 +51,24 @@ class Candidate:
         return {**self.figures(), **self.genome.to_dict()}
 
 
-def dominates(a: Candidate, b: Candidate) -> bool:
-    """Constrained domination: the smaller violation wins; without any, no objective worse and one better."""
-    if a.violation or b.violation:
-        return a.violation < b.violation
-    return a.objectives != b.objectives and all(x <= y for x, y in zip(a.objectives, b.objectives, strict=True))
+def measured_accuracy(candidate: Candidate) -> float:
+    """The accuracy of a candidate that was evaluated."""
+    assert candidate.accuracy is not None
+    return candidate.accuracy
 
 
-def fronts(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """Indices by rank: nobody dominates the first front, only the first dominates the second, and so on."""
-    n = len(candidates)
-    beats = [[j for j in range(n) if dominates(candidates[i], candidates[j])] for i in range(n)]
-    beaten_by = [0] * n
-    for losers in beats:
-        for j in losers:
-            beaten_by[j] += 1
-    result: list[list[int]] = []
-    current = [i for i in range(n) if beaten_by[i] == 0]
-    while current:
-        result.append(current)
-        following = []
-        for i in current:
-            for j in beats[i]:
-                beaten_by[j] -= 1
-                if beaten_by[j] == 0:
-                    following.append(j)
-        current = sorted(following)
-    return result
+@dataclass(frozen=True)
+class AccuracyFirst:
+    """Orders candidates by error, latency and flash; those more than ``accuracy_band`` below the best accuracy count as
+    if they broke a limit: nobody wants the fastest network that guesses."""
 
+    accuracy_band: float
 
-def crowding(candidates: Sequence[Candidate], front: Sequence[int]) -> dict[int, float]:
-    """Crowding distance of each member of ``front``: half the perimeter its neighbours span; infinite at the ends."""
-    distance = dict.fromkeys(front, 0.0)
-    for axis in range(3):
-        ordered = sorted(front, key=lambda i: (candidates[i].objectives[axis], i))
-        low, high = (candidates[i].objectives[axis] for i in (ordered[0], ordered[-1]))
-        distance[ordered[0]] = distance[ordered[-1]] = math.inf
-        if high > low:
-            for before, i, after in zip(ordered, ordered[1:], ordered[2:], strict=False):
-                gap = candidates[after].objectives[axis] - candidates[before].objectives[axis]
-                distance[i] += gap / (high - low)
-    return distance
+    def fittest(self, candidates: Sequence[Candidate]) -> list[int]:
+        """By non-dominated sorting."""
+        floor = max(measured_accuracy(candidate) for candidate in candidates) - self.accuracy_band
+        return ranking([replace(item, violation=max(0.0, floor - measured_accuracy(item))) for item in candidates])
 
-
-def ranking(candidates: Sequence[Candidate]) -> list[int]:
-    """Indices from the fittest to the least fit: by front, then the lonelier one first, then by position."""
-    ordered: list[int] = []
-    for front in fronts(candidates):
-        distance = crowding(candidates, front)
-        ordered += sorted(front, key=lambda i: (-distance[i], i))
-    return ordered
+    def best(self, candidates: Sequence[Candidate]) -> list[int]:
+        """By accuracy, then latency, then flash."""
+        return sorted(range(len(candidates)), key=lambda i: (*candidates[i].objectives, candidates[i].digest))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where candidates are evaluated: this process, processes of this machine, or a Ray cluster.
 
 Every pool yields results in the order of the genomes handed in, whatever order the workers finish in.
@@ -14,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Protocol, Self
 
-from tinyformer.config.sparsenas import SparseNasConfig
+from tinyformer.config.runtime import RuntimeConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.sparsenas.evaluator import Evaluator
 from tinyformer.sparsenas.genome import Genome
@@ -34,11 +35,16 @@ class EvaluationPool(Protocol):
     ) -> None: ...
 
 
-def make_pool(evaluator: Evaluator, config: SparseNasConfig) -> EvaluationPool:
-    """The pool that ``config`` asks for. Raises :class:`TinyFormerError` if Ray is asked for but not installed."""
-    if config.pool == "ray":
-        return RayPool(evaluator, config.workers)
-    workers = config.workers or usable_cores()
+def make_pool(evaluator: Evaluator, runtime: RuntimeConfig) -> EvaluationPool:
+    """The pool that ``runtime`` asks for; on a CUDA device, this process.
+
+    Raises :class:`TinyFormerError` if Ray or a CUDA device is asked for but not there.
+    """
+    if evaluator.device.type == "cuda":
+        return SerialPool(evaluator)
+    if runtime.pool == "ray":
+        return RayPool(evaluator, runtime.workers)
+    workers = runtime.workers or usable_cores()
     return SerialPool(evaluator) if workers == 1 else ProcessPool(evaluator, workers)
 
 
@@ -81,7 +87,7 @@ class ProcessPool:
             yield from self._executor.map(_evaluate, genomes)
         except BrokenProcessPool as error:
             raise TinyFormerError(
-                "A SparseNAS evaluation process died, most likely for want of memory: lower sparsenas.workers; "
+                "A SparseNAS evaluation process died, most likely for want of memory: lower runtime.workers; "
                 "what has been evaluated is kept."
             ) from error
 
@@ -101,8 +107,8 @@ class RayPool:
             from ray.util import ActorPool  # noqa: PLC0415
         except ImportError as error:
             raise TinyFormerError(
-                "sparsenas.pool is ray, but Ray is not installed: run `pip install 'tinyformer[cluster]'` "
-                "or set sparsenas.pool=local."
+                "runtime.pool is ray, but Ray is not installed: run `pip install 'tinyformer[cluster]'` "
+                "or set runtime.pool=local."
             ) from error
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         self._ray = ray
@@ -139,11 +145,18 @@ _evaluator: Evaluator | None = None
 def _start_worker(evaluator: Evaluator) -> None:
     global _evaluator  # noqa: PLW0603 - what a process pool's initializer is for
     _evaluator = evaluator
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """A worker waits for work on a pipe that it holds open itself, and so would outlive a parent that is killed."""
+def end_with_parent() -> None:
+    """Let this process end when its parent does, however that ends.
+
+    A worker waits for work on a pipe that it holds open itself, and so would outlive a parent that is killed.
+    """
+    threading.Thread(target=_wait_for_end, daemon=True).start()
+
+
+def _wait_for_end() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Evaluations on disk: one small JSON file each, named by what it depends on, written atomically.
 
 A search that is killed and started again finds what it had evaluated and so repeats its own steps: the result is the

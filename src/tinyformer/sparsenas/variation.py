@@ -1,18 +1,19 @@
-"""How genomes come about: sampling, mutation, crossover, and the repair that keeps the overall sparsity target."""
+# SPDX-License-Identifier: Apache-2.0
+"""How genomes come about: sampling, mutation and crossover, each followed by a repair of the sparsity plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 
 import numpy as np
 
 from tinyformer.config.sparsity import SparsityConfig
 from tinyformer.errors import TinyFormerError
-from tinyformer.nets.plan_counts import zero_weights
 from tinyformer.nets.spec import LayerSparsity, SparsityPlan, SubnetSpec, WeightedLayer, weighted_layers
 from tinyformer.nets.supernet_spec import SupernetSpec, TransformerChoices
 from tinyformer.sparsenas.genome import Genome
+from tinyformer.sparsenas.repair import Repair, sparse_layers
 
 _ATTEMPTS = 100
 """Draws before :meth:`Variation.sample` puts a transformer block in by hand, or gives up on the sparsity target."""
@@ -21,12 +22,16 @@ _ATTEMPTS = 100
 class Variation:
     """Draws and recombines genomes of a supernet; all randomness comes from the generators handed in.
 
-    Every genome that comes out reaches ``sparsity.target`` and, if ``require_transformer``, has a transformer block.
+    Every genome that comes out was made admissible by ``repair`` and, if ``require_transformer``, has a transformer
+    block.
     Raises :class:`TinyFormerError` at construction if the supernet offers no transformer block but one is required.
     """
 
-    def __init__(self, supernet: SupernetSpec, sparsity: SparsityConfig, *, require_transformer: bool) -> None:
+    def __init__(
+        self, supernet: SupernetSpec, sparsity: SparsityConfig, repair: Repair, *, require_transformer: bool
+    ) -> None:
         self._supernet = supernet
+        self._repair = repair
         self._sparsity = sparsity
         self._require_transformer = require_transformer
         if require_transformer and not any(_transformer_positions(supernet)):
@@ -36,13 +41,13 @@ class Variation:
             )
 
     def sample(self, rng: np.random.Generator) -> Genome:
-        """A random architecture; every second one as sparse everywhere as the target asks, the others at random.
+        """A random architecture; every second one evenly sparse before its repair, the others at random.
 
         Raises :class:`TinyFormerError` if the sparsity target is out of reach.
         """
         for _ in range(_ATTEMPTS):
             subnet = self._sample_subnet(rng)
-            plan = self._uniform(subnet, rng) if rng.random() < 0.5 else {}
+            plan = self._even(subnet, rng) if rng.random() < 0.5 else {}
             genome = self._repaired(subnet, plan, rng)
             if genome is not None:
                 return genome
@@ -53,11 +58,11 @@ class Variation:
         )
 
     def largest(self, rng: np.random.Generator) -> Genome | None:
-        """The largest architecture, evenly sparse; ``None`` where it cannot meet the target or lacks a transformer."""
+        """The largest architecture, evenly sparse; ``None`` where it is beyond repair or lacks a transformer."""
         subnet = self._supernet.largest()
         if self._require_transformer and not subnet.has_transformer:
             return None
-        return self._repaired(subnet, self._uniform(subnet, rng), rng)
+        return self._repaired(subnet, self._even(subnet, rng), rng)
 
     def smallest(self) -> list[Genome]:
         """The cheapest genomes: the smallest architecture(s) with every layer as sparse as it may become."""
@@ -81,7 +86,8 @@ class Variation:
             if layer.name in _names(genome.subnet):
                 old = genome.plan.get(layer.name, LayerSparsity(self._sparsity.block_shapes[0], 0.0))
                 plan[layer.name] = self._step(old, rng) if rng.random() < rate else old
-        return self._repaired(subnet, plan, rng) or genome
+        settled = {name for name, layer in plan.items() if layer != genome.plan.get(name, layer)}
+        return self._repaired(subnet, plan, rng, settled=settled) or genome
 
     def crossover(self, a: Genome, b: Genome, rng: np.random.Generator) -> Genome:
         """Architecture and layer sparsities mixed from two parents."""
@@ -96,35 +102,22 @@ class Variation:
                 plan[layer.name] = donors[int(rng.integers(len(donors)))].plan.get(layer.name, dense)
         return self._repaired(subnet, plan, rng) or a
 
-    def _repaired(self, subnet: SubnetSpec, plan: SparsityPlan, rng: np.random.Generator) -> Genome | None:
-        """``plan`` with layers it lacks drawn at random, then random layers raised until the target is met.
-
-        ``None`` where ``subnet`` cannot meet it.
-        """
-        layers = self._sparse_layers(subnet)
+    def _repaired(
+        self, subnet: SubnetSpec, plan: SparsityPlan, rng: np.random.Generator, *, settled: Set[str] = frozenset()
+    ) -> Genome | None:
+        """``plan`` with layers it lacks drawn at random, then repaired; ``None`` where ``subnet`` is beyond repair."""
         ratios = self._sparsity.ratios
         full = {
             layer.name: plan.get(layer.name)
             or LayerSparsity(self._draw_block(rng), ratios[int(rng.integers(len(ratios)))])
-            for layer in layers
+            for layer in self._sparse_layers(subnet)
         }
-        total = sum(layer.weights for layer in weighted_layers(subnet) if layer.prunable)
-        zero = {layer.name: zero_weights(layer.shape, full[layer.name]) for layer in layers}
-        missing = self._sparsity.target * total - sum(zero.values())
-        raisable = [layer for layer in layers if full[layer.name].ratio < ratios[-1]]
-        while missing > 0 and raisable:
-            layer = raisable[int(rng.integers(len(raisable)))]
-            higher = next(ratio for ratio in ratios if ratio > full[layer.name].ratio)
-            full[layer.name] = replace(full[layer.name], ratio=higher)
-            missing -= (now := zero_weights(layer.shape, full[layer.name])) - zero[layer.name]
-            zero[layer.name] = now
-            if higher == ratios[-1]:
-                raisable.remove(layer)
-        return None if missing > 0 else Genome.of(subnet, full)
+        repaired = self._repair(subnet, full, rng, settled=settled)
+        return None if repaired is None else Genome.of(subnet, repaired)
 
-    def _uniform(self, subnet: SubnetSpec, rng: np.random.Generator) -> SparsityPlan:
-        """Every layer at the smallest ratio that reaches the target."""
-        ratio = next(ratio for ratio in self._sparsity.ratios if ratio >= self._sparsity.target)
+    def _even(self, subnet: SubnetSpec, rng: np.random.Generator) -> SparsityPlan:
+        """Every layer at the ratio that the repair begins with."""
+        ratio = self._repair.even_ratio()
         return {layer.name: LayerSparsity(self._draw_block(rng), ratio) for layer in self._sparse_layers(subnet)}
 
     def _step(self, old: LayerSparsity, rng: np.random.Generator) -> LayerSparsity:
@@ -141,9 +134,7 @@ class Variation:
         return shapes[int(rng.integers(len(shapes)))]
 
     def _sparse_layers(self, subnet: SubnetSpec) -> list[WeightedLayer]:
-        return [
-            layer for layer in weighted_layers(subnet) if layer.prunable and not self._sparsity.stays_dense(layer.name)
-        ]
+        return sparse_layers(subnet, self._sparsity)
 
     def _sample_subnet(self, rng: np.random.Generator) -> SubnetSpec:
         for _ in range(_ATTEMPTS):

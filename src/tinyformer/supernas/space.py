@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The space of supernets: ``config.search_space`` as genes, and the supernet that a genome stands for."""
 
 from __future__ import annotations
@@ -6,20 +7,19 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import yaml
+from pydantic import ValidationError
 
-from tinyformer.config.search_space import SearchSpaceConfig
-from tinyformer.nets.supernet_spec import (
-    BlockChoices,
-    ConvChoices,
-    InvertedResidualChoices,
-    SkipChoice,
-    StageChoices,
-    SupernetSpec,
-    TransformerChoices,
-)
+from tinyformer.config.search_space import SearchSpaceConfig, StageSpace
+from tinyformer.errors import TinyFormerError
+from tinyformer.nets.kinds import KINDS
+from tinyformer.nets.kinds.base import Choices
+from tinyformer.nets.spec import DOWNSAMPLES, downsampled
+from tinyformer.nets.supernet_spec import SkipChoice, StageChoices, SupernetSpec
 
 Genome: TypeAlias = tuple[int, ...]
 """For every gene the index of the value chosen."""
@@ -31,6 +31,25 @@ class Gene:
 
     name: str
     values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class SubnetworkCounts:
+    """Numbers of sub-networks: of the supernet that has the most, and of all supernets together (shared ones counted
+    once for each)."""
+
+    largest: int
+    total: int
+
+    def times(self, factor: int) -> SubnetworkCounts:
+        """With ``factor`` more choices for each."""
+        return SubnetworkCounts(self.largest * factor, self.total * factor)
+
+
+_ONE = SubnetworkCounts(1, 1)
+
+STAGE_GENES = ("widths", "strides", "convolutions", "kinds", "transformers")
+"""What is decided about each stage."""
 
 
 class SupernetSpace:
@@ -46,6 +65,23 @@ class SupernetSpace:
     def count(self) -> int:
         """Number of genomes."""
         return math.prod(len(gene.values) for gene in self.genes)
+
+    def subnetworks(self) -> SubnetworkCounts:
+        """How many sub-networks the supernets have, without building each of them."""
+        config = self.config
+        counts: dict[int, SubnetworkCounts] = {}
+        for width, stride in product(config.stem.widths, config.stem.strides):
+            _offer(counts, downsampled(self.image_size, stride), _ONE.times(len(self._elastic(width))))
+        for space in config.stages:
+            before, counts = counts, {}
+            options = [dict(zip(STAGE_GENES, values, strict=True)) for values in product(*_stage_values(space))]
+            for (size, count), option in product(before.items(), options):
+                stage = self._stage(space, option, size)
+                _offer(counts, downsampled(size, stage.stride), count.times(stage.count()))
+        result: dict[int, SubnetworkCounts] = {}
+        for count, head in product(counts.values(), config.head_widths):
+            _offer(result, 0, count.times(len(self._elastic(head)) if head else 1))
+        return result[0]
 
     def all(self) -> Iterator[Genome]:
         """Every genome."""
@@ -70,13 +106,13 @@ class SupernetSpace:
     def build(self, genome: Genome) -> SupernetSpec:
         """The supernet that ``genome`` stands for."""
         config, chosen = self.config, self.choices(genome)
-        size = -(-self.image_size // chosen["stem.strides"])
+        size = downsampled(self.image_size, chosen["stem.strides"])
         stages = []
-        for i in range(len(config.stages)):
+        for i, space in enumerate(config.stages):
             prefix = f"stages[{i}]."
             stage = {name.removeprefix(prefix): value for name, value in chosen.items() if name.startswith(prefix)}
-            size = -(-size // stage["strides"])
-            stages.append(self._stage(stage, size))
+            stages.append(self._stage(space, stage, size))
+            size = downsampled(size, stage["strides"])
         head = chosen["head_widths"]
         return SupernetSpec(
             image_size=self.image_size,
@@ -90,43 +126,72 @@ class SupernetSpace:
             head_widths=self._elastic(head) if head else (0,),
         )
 
-    def _stage(self, stage: dict[str, Any], size: int) -> StageChoices:
-        convolutions = tuple(self._block(kind, size) for kind in stage["kinds"])
+    def _stage(self, space: StageSpace, stage: dict[str, Any], before: int) -> StageChoices:
+        """The stage that ``stage`` chose of ``space``, on a feature map of ``before`` x ``before`` pixels."""
+        stride = stage["strides"]
+        size = downsampled(before, stride)
+        convolutions = tuple(self._block(space, kind, size) for kind in stage["kinds"])
         optional = (*convolutions, SkipChoice())
-        transformer: tuple[BlockChoices, ...] = ()
+        transformer: tuple[Choices, ...] = ()
         if stage["transformers"]:
-            transformer = (self._block("transformer", size),)
-            if self.config.optional_transformers:
+            transformer = (self._block(space, "transformer", size),)
+            if self._optional_transformers(space):
                 transformer = (*transformer, SkipChoice())
         positions = (
             convolutions,
             *(optional for _ in range(stage["convolutions"] - 1)),
             *(transformer for _ in range(stage["transformers"])),
         )
-        return StageChoices(self._elastic(stage["widths"]), stage["strides"], positions)
+        possible = space.downsample if stride > 1 and before % stride == 0 else ("stride",)
+        downsamples = tuple(way for way in DOWNSAMPLES if way in possible)
+        return StageChoices(self._elastic(stage["widths"]), stride, positions, downsamples)
 
-    def _block(self, kind: str, size: int) -> BlockChoices:
-        blocks = self.config.blocks
-        match kind:
-            case "conv" if blocks.conv:
-                return ConvChoices(blocks.conv.kernels)
-            case "mbconv" if blocks.mbconv:
-                return InvertedResidualChoices(blocks.mbconv.kernels, blocks.mbconv.expansions)
-            case "transformer" if blocks.transformer:
-                space = blocks.transformer
-                pools = tuple(pool for pool in space.pools if size % pool == 0) or (1,)
-                return TransformerChoices(space.depths, space.heads, space.head_dims, space.mlp_ratios, pools)
-        raise ValueError(f"no choices for {kind} blocks")  # the configuration's validation excludes it
+    def _optional_transformers(self, space: StageSpace) -> bool:
+        own = space.optional_transformers
+        return self.config.optional_transformers if own is None else own
+
+    def _block(self, space: StageSpace, kind: str, size: int) -> Choices:
+        section = self.config.block_space(space, kind)
+        assert section is not None  # the configuration's validation excludes it
+        return KINDS[kind](**dict(section)).fitted(size)
 
     def _elastic(self, maximum: int) -> tuple[int, ...]:
         """Elastic widths up to ``maximum``: its fractions ``width_ratios``, rounded to multiples of 4."""
         return tuple(sorted({max(4, round(maximum * ratio / 4) * 4) for ratio in self.config.width_ratios}))
 
 
+def load_space(path: Path) -> SearchSpaceConfig:
+    """Read a space from a YAML file of the form of ``conf/search_space``.
+
+    Raises:
+        TinyFormerError: the file cannot be read, is not YAML, or describes no space (named with the key).
+    """
+    try:
+        return SearchSpaceConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise TinyFormerError(f"Cannot read the search space '{path}': {error.strerror}.") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise TinyFormerError(f"The search space '{path}' is not valid YAML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise TinyFormerError(f"The search space '{path}' is wrong at '{where}': {first['msg']}.") from error
+
+
 def _genes(config: SearchSpaceConfig) -> Iterator[Gene]:
     yield Gene("stem.widths", config.stem.widths)
     yield Gene("stem.strides", config.stem.strides)
     for i, stage in enumerate(config.stages):
-        for name in ("widths", "strides", "convolutions", "kinds", "transformers"):
-            yield Gene(f"stages[{i}].{name}", getattr(stage, name))
+        for name, values in zip(STAGE_GENES, _stage_values(stage), strict=True):
+            yield Gene(f"stages[{i}].{name}", values)
     yield Gene("head_widths", config.head_widths)
+
+
+def _stage_values(stage: StageSpace) -> list[tuple[Any, ...]]:
+    return [getattr(stage, name) for name in STAGE_GENES]
+
+
+def _offer(counts: dict[int, SubnetworkCounts], size: int, more: SubnetworkCounts) -> None:
+    """Add ``more`` networks that end in feature maps of ``size`` pixels."""
+    known = counts.get(size, SubnetworkCounts(0, 0))
+    counts[size] = SubnetworkCounts(max(known.largest, more.largest), known.total + more.total)

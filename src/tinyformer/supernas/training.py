@@ -1,4 +1,5 @@
-"""Training the supernet by weight sharing: single random paths, or the sandwich rule with in-place distillation.
+# SPDX-License-Identifier: Apache-2.0
+"""Training the supernet by weight sharing: single random paths, the sandwich rule, or progressive shrinking.
 
 Everything random derives from (seed, epoch, step), so that a run killed at any moment and resumed from its checkpoint
 ends in the same bytes as one that was not.
@@ -16,24 +17,32 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from tinyformer.config.data import DataConfig
-from tinyformer.config.train import TrainConfig
+from tinyformer.config.runtime import DEFAULT_RUNTIME, RuntimeConfig
+from tinyformer.config.supernet_training import SupernetTrainingConfig
 from tinyformer.config.trainer import TrainerConfig
-from tinyformer.data.loading import sample_images
+from tinyformer.data.normalization import sample_images
 from tinyformer.data.splits import Split, Splits
+from tinyformer.keys import work_key
 from tinyformer.nets.blocks import initialize
-from tinyformer.nets.spec import SubnetSpec
+from tinyformer.nets.spec import SubnetSpec, weighted_layers
 from tinyformer.nets.subnet import Subnet, recalibrate_batchnorm
 from tinyformer.nets.supernet import Supernet, extract
 from tinyformer.nets.supernet_spec import SupernetSpec
+from tinyformer.supernas.channel_order import sort_channels
+from tinyformer.supernas.largest import absorb, train_largest
 from tinyformer.supernas.paths import training_paths, validation_paths
 from tinyformer.training.averaging import WeightAverage
 from tinyformer.training.callbacks import MetricsRecorder, OnMetrics
-from tinyformer.training.checkpoint import run_key
+from tinyformer.training.cost import BACKWARD, CostStatement
 from tinyformer.training.module import TrainingModule
 from tinyformer.training.resumption import Checkpoints, ResumableData, newest_checkpoint
+from tinyformer.training.student import Run
 from tinyformer.training.trainer import build_trainer, threads
 
 Batch = tuple[Tensor, Tensor]
+
+_STEPS = 32
+"""Steps by whose paths the cost of a training is estimated."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +57,12 @@ def train_supernet(
     spec: SupernetSpec,
     splits: Splits,
     data: DataConfig,
-    config: TrainConfig,
+    config: SupernetTrainingConfig,
     trainer: TrainerConfig,
     *,
     seed: int,
     checkpoints: Path,
+    runtime: RuntimeConfig = DEFAULT_RUNTIME,
     on_metrics: OnMetrics | None = None,
 ) -> TrainedSupernet:
     """Train ``spec`` on the train split and validate on the validation split; the test split is never read.
@@ -66,25 +76,40 @@ def train_supernet(
     diverged loss.
     """
     splits = splits.without_test()
-    key = run_key(
+    key = work_key(
+        __name__,
         {
             "spec": spec.to_dict(),
             "data": data.model_dump(mode="json"),
-            "train": config.model_dump(mode="json"),
+            "supernet_training": config.model_dump(mode="json"),
+            "trainer": trainer.model_dump(mode="json"),
             "seed": seed,
-        }
+        },
+        {"images": splits.digest},
     )
     with threads(trainer.num_threads):
-        module = SupernetModule(spec, config, splits.train, seed=seed, channels_last=trainer.channels_last)
+        teacher, epochs_before = None, 0
+        if config.largest is not None:
+            run = Run(splits, data, trainer, runtime, seed, checkpoints / "largest", key)
+            teacher = train_largest(spec.largest(), config.largest, run, on_metrics)
+            sort_channels(teacher)
+            epochs_before = config.largest.epochs
+        module = SupernetModule(spec, config, splits.train, trainer, seed=seed, teacher=teacher)
         average = WeightAverage(module.supernet, config.ema_decay) if config.ema_decay else None
-        recorder = MetricsRecorder(on_metrics)
+        recorder = MetricsRecorder(_later(on_metrics, epochs_before))
         lightning = build_trainer(
             trainer,
             epochs=config.epochs,
-            callbacks=[*([average] if average else []), recorder, Checkpoints(checkpoints, config.checkpoint_every)],
+            callbacks=[
+                *([average] if average else []),
+                recorder,
+                *([CostStatement(module.section, module.flop())] if runtime.progress_bar else []),
+                Checkpoints(checkpoints, runtime.checkpoint_every, runtime.checkpoint_minutes),
+            ],
             key=key,
             gradient_clip=config.gradient_clip,
             validate_every=config.validate_every,
+            progress_bar=runtime.progress_bar,
         )
         batches = ResumableData(splits, data, config.batch_size, seed, device=lightning.strategy.root_device)
         lightning.fit(module, datamodule=batches, ckpt_path=newest_checkpoint(checkpoints, key))
@@ -93,23 +118,51 @@ def train_supernet(
     return TrainedSupernet(module.supernet.cpu().eval(), recorder.last)
 
 
-class SupernetModule(TrainingModule[TrainConfig]):
+class SupernetModule(TrainingModule[SupernetTrainingConfig]):
     """One training step, and the validation of paths, as Lightning calls them."""
 
     def __init__(
-        self, spec: SupernetSpec, config: TrainConfig, train: Split, *, seed: int, channels_last: bool
+        self,
+        spec: SupernetSpec,
+        config: SupernetTrainingConfig,
+        train: Split,
+        trainer: TrainerConfig,
+        *,
+        seed: int,
+        teacher: Subnet | None = None,
     ) -> None:
-        super().__init__(config, "train", channels_last=channels_last)
+        """``teacher`` is the trained largest sub-network, with whose weights training starts."""
+        super().__init__(config, "supernet_training", trainer)
         self.supernet = Supernet(spec)
         initialize(self.supernet, torch.Generator().manual_seed(seed))
         self.seed = seed
         self._train_split = train
         self._validated: dict[str, Subnet] = {}
+        self._teacher = [teacher.eval()] if teacher is not None else []  # in a list: neither trained nor saved
+        if teacher is not None:
+            absorb(self.supernet, teacher)
+
+    def flop(self) -> float:
+        """Floating-point operations of a step for each image, in the mean over the paths of some steps."""
+        spec, settings = self.supernet.spec, self.settings
+        steps = [training_paths(spec, settings, self.seed, step, step / _STEPS) for step in range(_STEPS)]
+        paths = sum(_forward_flop(path) for step in steps for path in step) / _STEPS
+        return (1 + BACKWARD) * paths + sum(_forward_flop(teacher.spec) for teacher in self._teacher)
+
+    def on_fit_start(self) -> None:
+        """Bring the teacher to the training's device."""
+        for teacher in self._teacher:
+            teacher.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss of the step's paths, averaged."""
-        paths = training_paths(self.supernet.spec, self.settings, self.seed, self.global_step)
-        loss = path_loss(self.supernet, paths, self.images(batch[0]), batch[1], self.settings)
+        progress = self.global_step / int(self.trainer.estimated_stepping_batches)
+        paths = training_paths(self.supernet.spec, self.settings, self.seed, self.global_step, progress)
+        x, soft = self.training_images(batch[0]), None
+        for teacher in self._teacher:
+            with torch.no_grad():
+                soft = teacher(x).softmax(dim=1)
+        loss = path_loss(self.supernet, paths, x, batch[1], self.settings, soft)
         self.log_loss(loss, batch_idx)
         return loss
 
@@ -141,18 +194,39 @@ class SupernetModule(TrainingModule[TrainConfig]):
         return self.optimization(self.supernet)
 
 
-def path_loss(supernet: Supernet, paths: Sequence[SubnetSpec], x: Tensor, y: Tensor, config: TrainConfig) -> Tensor:
+def path_loss(
+    supernet: Supernet,
+    paths: Sequence[SubnetSpec],
+    x: Tensor,
+    y: Tensor,
+    config: SupernetTrainingConfig,
+    soft: Tensor | None = None,
+) -> Tensor:
     """Mean loss over ``paths`` of images ``x`` (N, C, H, W) with targets ``y``: labels (N,) or probabilities.
 
-    In a sandwich all but the largest path learn ``config.distillation`` parts of their loss from the largest's
-    predictions (Yu and Huang, arXiv 1903.05134).
+    All paths learn ``config.distillation`` parts of their loss from ``soft`` (N, classes), the predictions of the
+    trained largest network. Without it all but the first, largest path learn from that one's (Yu and Huang, arXiv
+    1903.05134).
     """
-    first, *others = paths
-    teacher = supernet(x, first)
-    losses = [F.cross_entropy(teacher, y, label_smoothing=config.label_smoothing)]
-    soft = teacher.detach().softmax(dim=1)
-    for path in others:
+    losses: list[Tensor] = []
+    for path in paths:
         logits = supernet(x, path)
-        hard = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
-        losses.append(torch.lerp(hard, F.cross_entropy(logits, soft), config.distillation))
+        loss = F.cross_entropy(logits, y, label_smoothing=config.label_smoothing)
+        if soft is not None:
+            loss = torch.lerp(loss, F.cross_entropy(logits, soft), config.distillation)
+        elif len(paths) > 1:
+            soft = logits.detach().softmax(dim=1)
+        losses.append(loss)
     return torch.stack(losses).mean()
+
+
+def _forward_flop(path: SubnetSpec) -> float:
+    """Of the weighted layers of ``path``, two a multiply-accumulate."""
+    return 2.0 * sum(layer.macs for layer in weighted_layers(path))
+
+
+def _later(on_metrics: OnMetrics | None, epochs: int) -> OnMetrics | None:
+    """``on_metrics`` for a training that follows one of ``epochs``."""
+    if on_metrics is None:
+        return None
+    return lambda metrics, epoch: on_metrics(metrics, epochs + epoch)

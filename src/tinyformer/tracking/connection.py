@@ -1,9 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whether Weights & Biases can be reached, found out before a run starts and in bounded time."""
 
 from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 
 def server() -> str:
@@ -31,3 +33,11 @@ def obstacle(timeout_s: float) -> str | None:
     if not wandb.login(prompt=False, verify=False):
         return f"there are no credentials for {server()} (set WANDB_API_KEY or run `wandb login`)"
     return None
+
+
+def give_up() -> None:
+    """End wandb's own process, which nonsense may have brought down; the next run starts another."""
+    import wandb  # noqa: PLC0415
+
+    with suppress(Exception):
+        wandb.teardown()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads an offline run back: ``run-<id>.wandb``, a file of protocol buffers in LevelDB's log format.
 
 The file is a 7-byte header, then blocks of 32 KiB. A block holds chunks: CRC (4 bytes), length (2), type (1), data; a
@@ -17,8 +18,8 @@ from typing import Any
 from tinyformer.errors import TinyFormerError
 
 _MAGIC = b":W&B"
-_HEADER_BYTES = 7
-_BLOCK_BYTES = 32 * 1024
+HEADER_BYTES = 7
+BLOCK_BYTES = 32 * 1024
 _CHUNK_HEADER = struct.Struct("<IHB")
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 
@@ -63,7 +64,7 @@ def read_run(path: Path) -> OfflineRun:
     if not content.startswith(_MAGIC):
         raise TinyFormerError(f"{files[0]} is not a file of Weights & Biases.")
     run = OfflineRun()
-    for data in _records(content):
+    for data in records(content):
         record = Record()
         try:
             record.ParseFromString(data)
@@ -75,10 +76,11 @@ def read_run(path: Path) -> OfflineRun:
     return run
 
 
-def _records(content: bytes) -> Iterator[bytes]:
-    position, parts = _HEADER_BYTES, b""
+def records(content: bytes) -> Iterator[bytes]:
+    """The records of a recording, serialized; a torn or damaged tail is left out."""
+    position, parts = HEADER_BYTES, b""
     while True:
-        left = _BLOCK_BYTES - position % _BLOCK_BYTES
+        left = BLOCK_BYTES - position % BLOCK_BYTES
         if left < _CHUNK_HEADER.size:
             position += left
         if position + _CHUNK_HEADER.size > len(content):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One Weights & Biases run per executed stage.
 
 Tracking observes and never decides: whatever goes wrong in it becomes one warning, and the stage's own result stands.
@@ -6,13 +7,12 @@ The one exception is ``tracking.unreachable: stop``, which raises before the sta
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from tinyformer.config.tracking import TrackingConfig
 from tinyformer.errors import TinyFormerError
+from tinyformer.keys import content_digest
 from tinyformer.tracking import connection
 from tinyformer.tracking.reader import read_run
 
@@ -60,6 +61,27 @@ class Run:
         ``artifacts.outputs``) does.
         """
         self._attempt(lambda backend: self._record(backend, "inputs", path, name, type))
+
+    def log_table(self, name: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Record a table, which W&B shows and compares across runs."""
+
+        def log(backend: Any) -> None:
+            import wandb  # noqa: PLC0415
+
+            table = wandb.Table(columns=list(columns), data=[list(row) for row in rows], allow_mixed_types=True)
+            backend.log({name: table})
+
+        self._attempt(log)
+
+    def log_html(self, name: str, path: Path) -> None:
+        """Record a self-contained page, which W&B shows."""
+
+        def log(backend: Any) -> None:
+            import wandb  # noqa: PLC0415
+
+            backend.log({name: wandb.Html(path.read_text("utf-8"), inject=False)})
+
+        self._attempt(log)
 
     def finish(self, *, failed: bool = False) -> None:
         """End the run; a recording that is not complete on disk is reported."""
@@ -119,30 +141,24 @@ def start_run(
     parameters: Mapping[str, Any],
     directory: Path,
     run_id: str | None = None,
+    name: str | None = None,
+    tags: Sequence[str] = (),
 ) -> Iterator[Run]:
     """A run for the duration of a ``with`` block; it is marked failed where the block raises.
 
     Group is ``config.group`` or ``experiment``, job type is ``stage``, the run's config is ``parameters``. Files go to
     ``directory``, artifact staging included. ``run_id`` makes the run replaceable: publishing again under the same id
-    continues it. Raises TinyFormerError where an online run is impossible and ``config.unreachable`` says to stop.
+    continues it; ``name`` and ``tags`` describe it to people. Raises TinyFormerError where an online run is impossible
+    and ``config.unreachable`` says to stop.
     """
     with _files_kept_in(directory):
-        run = Run(stage, _open(config, _Description(experiment, stage, parameters, directory, run_id)))
+        run = Run(stage, _open(config, _Description(experiment, stage, parameters, directory, run_id, name, tags)))
         try:
             yield run
         except BaseException:
             run.finish(failed=True)
             raise
         run.finish()
-
-
-def content_digest(path: Path) -> str:
-    """sha256 of a file; of a directory, that of its sorted relative names and file digests."""
-    if path.is_dir():
-        lines = (f"{relative} {content_digest(file)}\n" for file, relative in _files(path))
-        return hashlib.sha256("".join(lines).encode()).hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _files(path: Path) -> list[tuple[Path, str]]:
@@ -161,6 +177,8 @@ class _Description:
     parameters: Mapping[str, Any]
     directory: Path
     run_id: str | None
+    name: str | None
+    tags: Sequence[str]
 
 
 def _open(config: TrackingConfig, description: _Description) -> Any | None:
@@ -177,6 +195,7 @@ def _open(config: TrackingConfig, description: _Description) -> Any | None:
                 return _init(config, "online", description)
             except Exception as error:  # a refused key, a server that stops answering, ...
                 reason = f"{connection.server()} refused the run ({error})"
+                connection.give_up()
         if config.unreachable == "stop":
             raise TinyFormerError(
                 f"tracking.mode is online but {reason}; mend that, or set tracking=offline or "
@@ -230,8 +249,8 @@ def _init(config: TrackingConfig, mode: Literal["offline", "online"], descriptio
         entity=config.entity,
         group=config.group or description.experiment,
         job_type=description.stage,
-        name=f"{description.experiment} {description.stage}",
-        tags=config.tags or None,
+        name=description.name or f"{description.experiment} {description.stage}",
+        tags=list(dict.fromkeys([*config.tags, *description.tags])) or None,
         config=dict(description.parameters),
         id=description.run_id,
         resume="allow" if description.run_id and mode == "online" else None,

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What all trainings share: resumable checkpoints, schedules, the Lightning trainer."""

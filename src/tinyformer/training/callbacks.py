@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a training run reports, independent of where it was resumed."""
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checkpoints without pickle: one safetensors file holds every tensor, its header holds the rest as JSON.
 
 A file is written beside its destination, flushed to the disk and renamed over it, so that a process killed at any
 moment leaves either the previous file or the new one. Equal states give equal bytes.
 
-A checkpoint belongs to a *key* (a hash of everything that determines the run: configuration, inputs, code). One written
-under another key is not resumed from; the run starts afresh and overwrites it.
+A checkpoint belongs to a key (:mod:`tinyformer.keys`). One written under another key is not resumed from; the run
+starts afresh and overwrites it.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,17 +23,10 @@ from torch import Tensor
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.files import replace_file
+from tinyformer.keys import arrays_digest
 
 _HEADER = "tinyformer"  # one entry only: safetensors does not order several
 _TENSOR, _TUPLE, _ITEMS = "$tensor", "$tuple", "$items"
-
-
-def run_key(settings: Mapping[str, Any], *contents: bytes) -> str:
-    """The key of a run that ``settings`` (plain data for JSON) and ``contents`` determine: SHA-256, in hexadecimal."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for content in contents:
-        digest.update(content)
-    return digest.hexdigest()
 
 
 def save_checkpoint(path: Path, state: Mapping[str, Any], key: str = "") -> None:
@@ -53,12 +46,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises :class:`TinyFormerError` if the file is missing, damaged or not a checkpoint.
     """
     header, tensors = _read(path, with_tensors=True)
-    return _unpack(header["state"], tensors)
+    state: dict[str, Any] = _unpack(header["state"], tensors)
+    return state
 
 
 def checkpoint_key(path: Path) -> str:
     """The key under which a checkpoint was written; reads the header only. Raises as :func:`load_checkpoint`."""
-    return _read(path, with_tensors=False)[0]["key"]
+    key: str = _read(path, with_tensors=False)[0]["key"]
+    return key
 
 
 def save_weights(path: Path, weights: Mapping[str, Tensor]) -> None:
@@ -73,6 +68,11 @@ def load_weights(path: Path) -> dict[str, Tensor]:
             return {name: file.get_tensor(name) for name in sorted(file.keys())}
     except (OSError, SafetensorError) as error:
         raise _unreadable(path, error) from error
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the names, types, shapes and values of ``tensors``, wherever they lie; in hexadecimal."""
+    return arrays_digest({name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
 
 
 def _pack(node: Any, name: str, tensors: dict[str, Tensor]) -> Any:

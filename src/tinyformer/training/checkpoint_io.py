@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lightning's checkpoints as safetensors files.
 
 Apart from :mod:`.checkpoint`, which stages and search workers use that have no need of Lightning and of the seconds

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the Lightning modules of all trainings have in common."""
 
 from __future__ import annotations
@@ -6,12 +7,14 @@ from typing import Generic, TypeVar
 
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
+from tinyformer.config.trainer import TrainerConfig
 from tinyformer.config.training import TrainingConfig
 from tinyformer.errors import TinyFormerError
-from tinyformer.training.schedule import build_optimizer, parameter_groups
+from tinyformer.training.schedule import build_optimizer
 
 Settings = TypeVar("Settings", bound=TrainingConfig)
 
@@ -19,29 +22,31 @@ Settings = TypeVar("Settings", bound=TrainingConfig)
 class TrainingModule(pl.LightningModule, Generic[Settings]):
     """Memory format, optimizer and the epoch's mean loss, which survives a resume within the epoch."""
 
-    def __init__(self, settings: Settings, section: str, *, channels_last: bool) -> None:
+    def __init__(self, settings: Settings, section: str, trainer: TrainerConfig) -> None:
         """``section`` is the configuration section that error messages name."""
         super().__init__()
         self.settings = settings
-        self._section = section
-        self._memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.section = section
+        self._memory_format = torch.channels_last if trainer.channels_last else torch.contiguous_format
         self.register_buffer("loss_sum", torch.zeros((), dtype=torch.float64))
 
     def images(self, x: Tensor) -> Tensor:
         """(N, C, H, W) in the memory format of the training."""
         return x.to(memory_format=self._memory_format)
 
+    def training_images(self, x: Tensor) -> Tensor:
+        """As :meth:`images`, scaled down in the epochs that the settings train on smaller images."""
+        size = self.settings.first_image_size
+        if size is not None and self.current_epoch < self.settings.first_image_size_epochs:
+            x = F.interpolate(x, size=(size, size), mode="bilinear", antialias=True)
+        return self.images(x)
+
     def optimization(self, model: nn.Module) -> OptimizerLRScheduler:
-        """What ``configure_optimizers`` returns: AdamW or SGD under a warmed-up cosine, advanced every step."""
+        """What ``configure_optimizers`` returns: the settings' optimizer under its schedule, advanced every step."""
         settings = self.settings
         steps = int(self.trainer.estimated_stepping_batches)
-        optimizer, schedule = build_optimizer(
-            settings.optimizer,
-            parameter_groups(model, settings.weight_decay),
-            settings.learning_rate,
-            steps,
-            settings.warmup_epochs * steps / settings.epochs,
-        )
+        warmup = settings.warmup_epochs * steps / settings.epochs
+        optimizer, schedule = build_optimizer(model, settings, steps, warmup)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def log_loss(self, loss: Tensor, batch_idx: int) -> None:
@@ -60,7 +65,7 @@ class TrainingModule(pl.LightningModule, Generic[Settings]):
             if not torch.isfinite(mean):
                 raise TinyFormerError(
                     f"Training diverged in epoch {self.current_epoch + 1} (its loss is not a number); lower "
-                    f"{self._section}.learning_rate ({self.settings.learning_rate}) or set "
-                    f"{self._section}.gradient_clip."
+                    f"{self.section}.learning_rate ({self.settings.learning_rate}) or set "
+                    f"{self.section}.gradient_clip."
                 )
             self.log("train_loss", mean.float(), on_step=False, on_epoch=True, sync_dist=True)

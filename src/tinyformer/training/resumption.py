@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resuming: checkpoints while training, the newest sound one afterwards, and batches that continue within an epoch.
 
 Two checkpoints are kept. The newest is renamed before its successor is written, so that at any moment one is whole.
@@ -6,6 +7,7 @@ Two checkpoints are kept. The newest is renamed before its successor is written,
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -25,15 +27,18 @@ _logger = logging.getLogger(__name__)
 
 
 class Checkpoints(pl.Callback):
-    """Saves the trainer's state in ``directory`` after every epoch, and every ``every_steps`` batches within one.
+    """Saves the trainer's state in ``directory`` after every epoch, and every ``every_steps`` batches within one; with
+    ``minutes`` after the first batch or epoch that ends so long after the last save.
 
     A run resumed within an epoch goes on with the batch after the last one trained, provided that its batches are
     :class:`ResumableBatches`. Place it after the callbacks whose work a resumed run must not repeat.
     """
 
-    def __init__(self, directory: Path, every_steps: int | None = None) -> None:
+    def __init__(self, directory: Path, every_steps: int | None = None, minutes: float = 0.0) -> None:
         self.directory = directory
         self.every_steps = every_steps
+        self.minutes = minutes
+        self._saved = time.monotonic()
         self._position = 0
         """Batches of the current epoch that the checkpoint has seen; 0 at its end."""
 
@@ -49,12 +54,14 @@ class Checkpoints(pl.Callback):
     ) -> None:
         """Save in the midst of an epoch; its last batch is followed by the save at its end."""
         last = batch_idx + 1 == trainer.num_training_batches
-        if self.every_steps and (batch_idx + 1) % self.every_steps == 0 and not last:
+        due = self.every_steps and (batch_idx + 1) % self.every_steps == 0
+        if not last and (due or (self.minutes and self._is_time())):
             self._save(trainer, batch_idx + 1)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Save at the end of an epoch."""
-        self._save(trainer, 0)
+        if not self.minutes or self._is_time():
+            self._save(trainer, 0)
 
     def state_dict(self) -> dict[str, Any]:
         """The position within the epoch."""
@@ -64,7 +71,11 @@ class Checkpoints(pl.Callback):
         """Inverse of :meth:`state_dict`."""
         self._position = state_dict["position"]
 
+    def _is_time(self) -> bool:
+        return time.monotonic() - self._saved >= 60 * self.minutes
+
     def _save(self, trainer: pl.Trainer, position: int) -> None:
+        self._saved = time.monotonic()
         self._position = position
         newest = self.directory / _NEWEST
         if trainer.is_global_zero and newest.exists():

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Lightning trainer as the section ``trainer`` describes it."""
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from contextlib import contextmanager
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from tinyformer.config.trainer import TrainerConfig
 from tinyformer.errors import TinyFormerError
@@ -34,6 +35,7 @@ def build_trainer(
     key: str,
     gradient_clip: float = 0.0,
     validate_every: int = 1,
+    progress_bar: bool = True,
 ) -> pl.Trainer:
     """A trainer that saves and resumes through safetensors under ``key``; metrics and checkpoints are the callbacks'.
 
@@ -41,7 +43,7 @@ def build_trainer(
     gradients together (0: no bound). Raises :class:`TinyFormerError` where the machine lacks what ``config`` asks for.
     """
     _silence_lightning()
-    bar: list[pl.Callback] = [RichProgressBar(leave=False)] if config.progress_bar else []
+    bar: list[pl.Callback] = [RichProgressBar(leave=False)] if progress_bar else []
     try:
         return pl.Trainer(
             accelerator=config.accelerator,
@@ -54,17 +56,25 @@ def build_trainer(
             check_val_every_n_epoch=validate_every,
             callbacks=[ValidateLastEpoch(), *callbacks, *bar],
             plugins=[SafetensorsCheckpointIO(key)],
-            deterministic="warn",
-            benchmark=False,
+            deterministic="warn" if config.deterministic else False,
+            benchmark=False,  # the shapes of random paths never repeat
             use_distributed_sampler=False,  # the batches share themselves out among the processes
             num_sanity_val_steps=0,
             logger=False,
             enable_checkpointing=False,
             enable_model_summary=False,
-            enable_progress_bar=config.progress_bar,
+            enable_progress_bar=progress_bar,
         )
     except (MisconfigurationException, RuntimeError, ValueError) as error:
         raise TinyFormerError(f"The section trainer asks for what this machine cannot do: {error}") from error
+
+
+def training_device(config: TrainerConfig) -> torch.device:
+    """The first device that a trainer of ``config`` uses."""
+    wanted = config.accelerator
+    if wanted in ("gpu", "cuda") or (wanted == "auto" and torch.cuda.is_available()):
+        return torch.device("cuda")
+    return torch.device("mps" if wanted == "mps" else "cpu")
 
 
 def _silence_lightning() -> None:

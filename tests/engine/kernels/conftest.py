@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One directory for the compiled kernels of the whole test session."""
 
 from __future__ import annotations

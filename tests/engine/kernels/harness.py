@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs kernels of the C library on the host, and guards every buffer they touch.
 
 The parameter structs are read from ``tf_kernels.h``, so that what is tested is the header's layout and the packing's
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyformer.engine.packing import KERNEL_DIRECTORY, Call, Constant, Implementation, implementations
+from tinyformer.engine.packing import KERNEL_FILES, KERNEL_INCLUDES, Call, Constant, Implementation, implementations
 from tinyformer.ir import reference
 from tinyformer.ir.graph import Op, Tensor
 from tinyformer.mcu.toolchain import compile_host_library
@@ -53,7 +54,7 @@ class Guarded:
 @lru_cache
 def structs() -> dict[str, type[ctypes.Structure]]:
     """The parameter structs of the header as ctypes structures, by name."""
-    text = (KERNEL_DIRECTORY / "tf_kernels.h").read_text()
+    text = KERNEL_FILES["tf_kernels.h"].read_text()
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
     found: dict[str, type[ctypes.Structure]] = {}
     for body, name in re.findall(r"typedef struct \{(.*?)\} (\w+);", text, flags=re.S):
@@ -89,10 +90,9 @@ def fill(call: Call, keep: list[object]) -> ctypes.Structure:
 @lru_cache
 def library(directory: Path) -> ctypes.CDLL:
     """All kernels, built with the sanitizer for undefined behaviour."""
-    sources = sorted(KERNEL_DIRECTORY.glob("*.c"))
-    return ctypes.CDLL(
-        str(compile_host_library(sources, [KERNEL_DIRECTORY], directory / "kernels.so", sanitize="undefined"))
-    )
+    sources = [path for path in KERNEL_FILES.values() if path.suffix == ".c"]
+    built = compile_host_library(sources, KERNEL_INCLUDES, directory / "kernels.so", sanitize="undefined")
+    return ctypes.CDLL(str(built))
 
 
 def run(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random operators with their tensors, for comparing kernels with the reference."""
 
 from __future__ import annotations

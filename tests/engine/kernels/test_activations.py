@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators without weights: awkward shapes, extreme constants, operands at any address.
 
 On this computer, and on the simulated microcontroller, where the assembly runs.
@@ -17,7 +18,7 @@ from tests.engine.kernels.harness import check
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import compile_graph
-from tinyformer.engine.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.firmware import build_firmware, run_firmware
 from tinyformer.ir import arithmetic
 from tinyformer.ir import graph as ir
 from tinyformer.ir.reference import execute_all

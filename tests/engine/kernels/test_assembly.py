@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The assembly of the kernels, run on the simulated microcontroller, against the reference."""
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from tests.engine.kernels import random_ops as make
 from tests.engine.kernels.harness import random_int8
 from tests.engine.kernels.test_kernels import CONVOLUTIONS, DEPTHWISE, OTHERS
-from tinyformer.engine.packing import KERNEL_DIRECTORY, Call, Constant, Implementation, implementations
+from tinyformer.engine.packing import KERNEL_FILES, KERNEL_INCLUDES, Call, Constant, Implementation, implementations
 from tinyformer.ir import reference
 from tinyformer.mcu.simulator import Simulator
 from tinyformer.mcu.target import load_mcu
@@ -93,8 +94,8 @@ def test_assembly_computes_what_the_reference_does(tmp_path: Path) -> None:
     program = tmp_path / "main.c"
     program.write_text(f"{declarations}int main(void) {{\n{body}  return 0;\n}}\n")
     mcu = load_mcu("stm32f746")
-    files = [program, *(KERNEL_DIRECTORY / source for source in sorted(sources))]
-    image = link_firmware(files, [KERNEL_DIRECTORY], mcu, tmp_path / "kernels.elf")
+    files = [program, *(KERNEL_FILES[source] for source in sorted(sources))]
+    image = link_firmware(files, KERNEL_INCLUDES, mcu, tmp_path / "kernels.elf")
     result = Simulator(mcu, "functional").run(image)
     assert result.ok, result.fault
     whole = np.frombuffer(result.stdout, np.int8)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Assembly sources must suit the GNU assembler, too, whose own register names cannot be given to other registers."""
 
 from __future__ import annotations
@@ -7,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tinyformer.engine.packing import KERNEL_DIRECTORY
+from tinyformer.engine.packing import KERNEL_FILES
 
-SOURCES = sorted([*KERNEL_DIRECTORY.glob("*.S"), *KERNEL_DIRECTORY.glob("*_asm.h")])
+SOURCES = [path for path in KERNEL_FILES.values() if path.suffix == ".S" or path.name.endswith("_asm.h")]
 
 # Core, AAPCS, coprocessor, VFP, FPA, Maverick (acc0) and iWMMXt (wr0, ...) registers.
 TAKEN = re.compile(

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every kernel against the NumPy reference, over tables of awkward shapes and over random ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C sources compile without a warning wherever a firmware project may take them."""
 
 from __future__ import annotations
@@ -8,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tinyformer.engine.packing import KERNEL_DIRECTORY
+from tinyformer.engine.packing import KERNEL_FILES, KERNEL_INCLUDES
 from tinyformer.mcu.toolchain import RUNTIME_INCLUDE
 
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror"]
+INCLUDES = [f"-I{directory}" for directory in KERNEL_INCLUDES]
 HOST = ["-shared", "-fPIC"]
 CORTEX_M7 = [
     *("-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m7+fp_armv8d16sp", f"-I{RUNTIME_INCLUDE}"),
@@ -21,14 +23,14 @@ CORTEX_M7 = [
 
 def check(compiler: str, *arguments: str) -> None:
     """Assert that the compiler has nothing to say."""
-    command = [sys.executable, "-m", "ziglang", compiler, f"-I{KERNEL_DIRECTORY}", *STRICT, *arguments]
+    command = [sys.executable, "-m", "ziglang", compiler, *INCLUDES, *STRICT, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("target", [HOST, CORTEX_M7], ids=["host", "cortex-m7"])
 def test_sources_compile_as_c99(target: list[str], tmp_path: Path) -> None:
-    sources = sorted(str(path) for path in KERNEL_DIRECTORY.iterdir() if path.suffix in (".c", ".S"))
+    sources = [str(path) for path in KERNEL_FILES.values() if path.suffix in (".c", ".S")]
     check("cc", "-std=c99", *target, *sources, "-o", str(tmp_path / "kernels"))
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sparse encoding: what is stored can be read back, and is small."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every source delivers, and how it finds the user's files."""
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ class LabelledImages:
     """One phrase naming the source, for the manifest and the report."""
     test_images: NDArray[np.uint8] | None = None
     test_labels: NDArray[np.int64] | None = None
+    value_range: tuple[float, float] | None = None
+    """The numbers that became 0 and 255, where the source holds other numbers than bytes."""
 
 
 def data_home() -> Path | None:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scikit-learn's digits: 1,797 images of 8x8 with 17 grey levels, shipped inside the package."""
 
 from __future__ import annotations

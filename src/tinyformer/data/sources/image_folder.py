@@ -1,28 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
 """A user's own images: a directory with one folder a class, or an .npz file."""
 
 from __future__ import annotations
 
-import zipfile
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from tinyformer.config.data import DataConfig
+from tinyformer.data.eight_bits import levels
 from tinyformer.data.resampling import resample, resample_array, stack
+from tinyformer.data.sources.archive import read_archive
 from tinyformer.data.sources.base import LabelledImages, resolve_root
 from tinyformer.errors import TinyFormerError
 
+_CHANNELS = (1, 3, 4)
 _SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"})
+
+_UNREADABLE = (
+    *(UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError),
+    *(EOFError, KeyError, TypeError, IndexError, OverflowError, MemoryError, struct.error, zlib.error),
+)
+"""What Pillow raises for damaged files of one kind or another."""
 
 
 def load(config: DataConfig) -> LabelledImages:
     """Images of ``data.root``.
 
     A directory holds ``<class>/<image>``, or ``train/<class>/<image>`` and ``test/<class>/<image>`` (then the test
-    split is that one). An .npz file holds ``images`` uint8 (N, H, W) or (N, H, W, C) and ``labels`` (N,), optionally
-    ``test_images``, ``test_labels`` and ``classes`` (names). Raises TinyFormerError naming the file at fault.
+    split is that one). An .npz file holds ``images`` (N, H, W) or (N, H, W, C) and ``labels`` (N,), optionally
+    ``test_images``, ``test_labels`` and ``classes`` (names), or the same as MedMNIST and Keras name it; levels may be
+    of 8 or 16 bits or floating-point numbers (:mod:`tinyformer.data.eight_bits`). Raises TinyFormerError naming the
+    file at fault.
     """
     if config.root is None:
         raise TinyFormerError(
@@ -70,7 +84,9 @@ def _read_folders(
     for label, name in enumerate(classes):
         folder = root / name
         found = (
-            sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES) if folder.is_dir() else []
+            sorted(path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES and path.is_file())
+            if folder.is_dir()
+            else []
         )
         if not found:
             raise TinyFormerError(
@@ -86,54 +102,37 @@ def _read(path: Path, config: DataConfig) -> NDArray[np.uint8]:
     try:
         with Image.open(path) as image:
             return resample(image, config.image_size, config.channels)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+    except _UNREADABLE as error:
         raise TinyFormerError(f"{path} cannot be read as an image ({error}): repair or remove it.") from error
 
 
 def _from_npz(path: Path, config: DataConfig) -> LabelledImages:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            content = dict(archive)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise TinyFormerError(f"{path} cannot be read ({error}): write it again with numpy.savez.") from error
-    images, labels = _pair(content, "images", "labels", path)
-    official = "test_images" in content
-    test_images, test_labels = _pair(content, "test_images", "test_labels", path) if official else (None, None)
-    count = int(labels.max()) + 1
-    classes = (
-        tuple(str(name) for name in content["classes"]) if "classes" in content else tuple(str(i) for i in range(count))
-    )
-    highest = max(count, int(test_labels.max()) + 1 if test_labels is not None else 0)
-    if highest > len(classes):
-        raise TinyFormerError(f"{path} has the label {highest - 1} but only {len(classes)} classes: name them all.")
+    archive = read_archive(path, "images")
     return LabelledImages(
-        images=resample_array(images, config.image_size, config.channels),
-        labels=labels,
-        classes=classes,
+        images=_resampled(archive.samples, "images", path, config),
+        labels=archive.labels,
+        classes=archive.classes,
         origin=f"image file {path.name}",
-        test_images=resample_array(test_images, config.image_size, config.channels)
-        if test_images is not None
-        else None,
-        test_labels=test_labels,
+        test_images=None
+        if archive.test_samples is None
+        else _resampled(archive.test_samples, "test_images", path, config),
+        test_labels=archive.test_labels,
     )
 
 
-def _pair(
-    content: dict[str, NDArray], images_key: str, labels_key: str, path: Path
-) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    for key in (images_key, labels_key):
-        if key not in content:
-            raise TinyFormerError(
-                f"{path} has no array '{key}' (it has: {', '.join(sorted(content))}): save it under that name."
-            )
-    images, labels = content[images_key], content[labels_key]
+def _resampled(images: NDArray[Any], key: str, path: Path, config: DataConfig) -> NDArray[np.uint8]:
+    shape = images.shape
     if images.ndim == 3:
         images = images[..., None]
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3) or 0 in images.shape:
+    if images.ndim == 4 and images.shape[3] not in _CHANNELS and images.shape[1] in _CHANNELS:
+        images = images.transpose(0, 2, 3, 1)  # channels first
+    if images.ndim != 4 or images.shape[3] not in _CHANNELS:
         raise TinyFormerError(
-            f"'{images_key}' of {path} is {images.dtype} {images.shape}: it must be uint8 (N, H, W), (N, H, W, 1) or "
-            f"(N, H, W, 3)."
+            f"'{key}' of {path} is {images.dtype} {shape}: it must be (N, H, W), (N, H, W, C) or (N, C, H, W) with 1, "
+            "3 or, with transparency, 4 channels."
         )
-    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer) or labels.min() < 0:
-        raise TinyFormerError(f"'{labels_key}' of {path} must be {len(images)} integers from 0 upwards, one an image.")
-    return images, labels.astype(np.int64)
+    try:
+        pixels = levels(images)
+    except ValueError as error:
+        raise TinyFormerError(f"'{key}' of {path} are no images ({error}): scale them to uint8.") from error
+    return resample_array(pixels, config.image_size, config.channels)

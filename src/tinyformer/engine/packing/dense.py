@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing for ``tf_conv_dense``: convolutions of any kernel size, 1x1 and linear layers included."""
 
 from __future__ import annotations
@@ -7,8 +8,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.kernel_files import assembled
+from tinyformer.engine.packing.layout import DENSE_TILE_SPARE_WORDS, STREAM_SPARE_WORDS, dense_record_words
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
-from tinyformer.engine.packing.rows import (
+from tinyformer.engine.packing.row_pairs import (
     admits,
     balanced_groups,
     in_tile_order,
@@ -22,9 +25,8 @@ from tinyformer.ir.graph import Op, Tensor
 
 
 def _sources(tiles: Tiling) -> tuple[str, ...]:
-    rows = tuple(f"tf_dense_rows{tiles.suffix}.{suffix}" for suffix in ("c", "S"))
-    common = ("tf_conv_dense_by.c", "tf_widen_words.c", "tf_widen_words.S")
-    return (f"tf_conv_dense{tiles.suffix}.c", *common, *rows, *tiles.sources)
+    parts = assembled("widen_words", f"dense_rows{tiles.suffix}")
+    return (f"tf_conv_dense{tiles.suffix}.c", "tf_conv_dense_body.c", *parts, *tiles.sources)
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -36,10 +38,10 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
         return []
     words = row_pair_words(in_tile_order(op.weights))
     row_pairs, pairs, _ = words.shape
-    record = 4 * (2 * pairs + 5)
+    record = 4 * dense_record_words(pairs)
     for most_rows in (BAND_ROWS, 1):
         tiles = tiling(op, y, pairs, op.weights.size, most_rows)
-        fixed = 4 * (4 + 1) + tiles.scratch_bytes  # four words after the stream, one after the tile (tf_rows.h)
+        fixed = 4 * (STREAM_SPARE_WORDS + DENSE_TILE_SPARE_WORDS) + tiles.scratch_bytes
         if limit >= fixed + record:
             break
     else:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing for ``tf_depthwise_3x3``, ``_5x5`` and ``_7x7``."""
 
 from __future__ import annotations
@@ -7,25 +8,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.kernel_files import assembled
+from tinyformer.engine.packing.layout import FILTER_3X3_WORDS, filter_words
 from tinyformer.engine.packing.portable import window_fields
-from tinyformer.engine.packing.rows import shift_folds
+from tinyformer.engine.packing.row_pairs import shift_folds
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SIZES = {
-    3: ("tf_depthwise_3x3.c", "tf_depthwise_row_3x3.S"),
-    5: ("tf_depthwise_5x5.c", "tf_depthwise_row_5x5.S"),
-    7: ("tf_depthwise_7x7.c", "tf_depthwise_row_7x7.S"),
-}
-"""Sources of each size of filter, beside the common ones."""
-
-COMMON_SOURCES = ("tf_depthwise_by_rows.c", "tf_widen_pairs.c", "tf_widen_pairs.S", "tf_clamp_bytes.c")
+SIZES = (3, 5, 7)
+"""Heights and widths of filters that there are kernels for."""
 
 _GROUPS = (32, 16, 8, 4)
 """Channels widened at a time, best first: 32 are a line of the data cache."""
 
 _LEAST_BAND = 4
 """Output rows of a band below which fewer channels at a time are better: neighbouring bands widen rows twice."""
+
+
+def _sources(name: str, width: int) -> tuple[str, ...]:
+    common = ("tf_depthwise_body.c", *assembled("widen_pairs"), "tf_clamp_bytes.c")
+    return (f"tf_{name}.c", *assembled(f"depthwise_row_{width}x{width}"), *common)
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -46,13 +48,13 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     out_height, out_width = y.shape[1:3]
     line = (max(out_width, 4) - 1) * stride + width
 
-    words = 14 if width == 3 else 2 + pairs * width
+    words = FILTER_3X3_WORDS if width == 3 else filter_words(width)
 
     def scratch(group: int, band: int) -> int:
         # With stride 2, and for filters of 3 x 3, planes have a line for every other row only.
         step = 2 if stride == 2 or width == 3 else 1
         lines = (band - 1) * stride // step + (pairs - 1) * 2 // step + 1
-        return group * (4 * lines * line + 4 * words + 5)
+        return int(group * (4 * lines * line + 4 * words + 5))
 
     whole = -(-channels // 4) * 4
     fitting = [
@@ -79,8 +81,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     }  # fmt: skip
     name = f"depthwise_{width}x{width}"
     call = Call(name, "tf_depthwise_rows_params", fields)
-    sources = (*SIZES[width], *COMMON_SOURCES)
-    return [Implementation(name, sources, (call,), scratch(group, band), encoding="dense")]
+    return [Implementation(name, _sources(name, width), (call,), scratch(group, band), encoding="dense")]
 
 
 KERNEL = Kernel("depthwise_by_rows", (ir.DepthwiseConv2D,), _pack)

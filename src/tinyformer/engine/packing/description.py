@@ -1,4 +1,5 @@
-"""What the compiler must know of a kernel: the vocabulary between packing, selection and the C emitter."""
+# SPDX-License-Identifier: Apache-2.0
+"""Descriptions of kernels: the vocabulary between packing, selection and the C emitter."""
 
 from __future__ import annotations
 

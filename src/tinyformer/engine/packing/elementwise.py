@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernels on one element or one row at a time: sums and products of tensors, tables, softmax, LayerNorm.
 
 Their loops over words of four elements are in assembly (``tf_words.h``).
@@ -8,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Kernel
+from tinyformer.engine.packing.layout import SOFTMAX_SPARE_WORDS
 from tinyformer.engine.packing.portable import Tensors, one_call, rows_and_columns
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
@@ -61,8 +63,25 @@ def _layer_norm(op: Op, tensors: Tensors) -> Call:
     return Call("layer_norm", "tf_layer_norm_params", fields)
 
 
+def _masked_softmax(op: Op, tensors: Tensors) -> Call:
+    assert isinstance(op, ir.MaskedSoftmax)
+    rows, columns = rows_and_columns(tensors[op.output].shape)
+    fields: dict[str, FieldValue] = {
+        "rows": rows, "columns": columns, "mask_rows": len(op.mask), "mask": Constant(op.mask.reshape(-1)),
+        "exponentials": Constant(op.exponentials[::-1].astype(np.uint32)),
+        "numerator": op.numerator, "sum_shift": op.sum_shift, "zero_point": op.zero_point,
+    }  # fmt: skip
+    return Call("masked_softmax", "tf_masked_softmax_params", fields)
+
+
+def _extremum(op: Op, tensors: Tensors) -> Call:
+    assert isinstance(op, ir.Extremum)
+    fields: dict[str, FieldValue] = {"count": tensors[op.output].size, "largest": int(op.largest)}
+    return Call("extremum", "tf_extremum_params", fields, (0, 1))
+
+
 def _softmax_scratch(y: Tensor) -> int:
-    return 4 * (y.shape[-1] + 4)
+    return 4 * (y.shape[-1] + SOFTMAX_SPARE_WORDS)
 
 
 def _first(op: Op, tensors: Tensors) -> tuple[int, ...]:
@@ -80,6 +99,12 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel("add", (ir.Add,), one_call("add", _add, in_place=_equal_inputs, helpers=("tf_add_words.S", _CLAMP))),
     Kernel("mul", (ir.Mul,), one_call("mul", _mul, in_place=_equal_inputs, helpers=("tf_mul_words.S", _CLAMP))),
     Kernel("lut", (ir.Lut,), one_call("lut", _lut, in_place=_first, helpers=("tf_lut_words.S",))),
+    Kernel("extremum", (ir.Extremum,), one_call("extremum", _extremum, in_place=_equal_inputs)),
+    Kernel(
+        "masked_softmax",
+        (ir.MaskedSoftmax,),
+        one_call("masked_softmax", _masked_softmax, lambda y: 4 * y.shape[-1], _first),
+    ),
     Kernel("softmax", (ir.Softmax,), one_call("softmax", _softmax, _softmax_scratch, _first, ("tf_softmax_words.S",))),
     Kernel(
         "layer_norm",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing for ``tf_batch_matmul_rows``: products of two activations."""
 
 from __future__ import annotations
@@ -6,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from tinyformer.engine.packing.description import Call, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.kernel_files import assembled
+from tinyformer.engine.packing.layout import DENSE_TILE_SPARE_WORDS, STREAM_SPARE_WORDS, dense_record_words
 from tinyformer.engine.packing.portable import batch_matmul_fields
-from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups
+from tinyformer.engine.packing.row_pairs import TILE_PIXELS, balanced_groups
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_batch_matmul_rows.c", "tf_dense_rows.c", "tf_dense_rows.S", "tf_clamp_bytes.c")
+SOURCES = ("tf_batch_matmul_rows.c", *assembled("dense_rows"), "tf_clamp_bytes.c")
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -22,8 +25,8 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     if op.m < TILE_PIXELS or op.n < 2 or op.y_strides[2] != 1 or not _fits(op):
         return []
     pairs = -(-op.k // 4) * 2
-    record = 4 * (2 * pairs + 5)
-    fixed = 4 * 4 + 4 * (TILE_PIXELS * pairs + 1)
+    record = 4 * dense_record_words(pairs)
+    fixed = 4 * (STREAM_SPARE_WORDS + TILE_PIXELS * pairs + DENSE_TILE_SPARE_WORDS)
     if limit < fixed + record:
         return []
     group = balanced_groups(-(-op.n // 2), (limit - fixed) // record)

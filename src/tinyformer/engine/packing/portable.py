@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The plain C kernels for operators of any shape, without scratch."""
 
 from __future__ import annotations
@@ -127,7 +128,8 @@ def _pool_fields(op: ir.AveragePool2D | ir.MaxPool2D, x: Tensor, y: Tensor) -> d
 def _average_pool(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.AveragePool2D)
     window = _pool_fields(op, tensors[op.inputs[0]], tensors[op.output])
-    fields = {**window, "in_zero_point": op.zero_point, **requantization_fields(op.requantization)}
+    zeros = {"in_zero_point": op.zero_point, "right_shift": op.right_shift}
+    fields = {**window, **zeros, **requantization_fields(op.requantization)}
     return Call("average_pool", "tf_pool_params", fields)
 
 
@@ -234,4 +236,4 @@ KERNELS: tuple[Kernel, ...] = (
     Kernel("transpose", (ir.Transpose,), one_call("transpose", _transpose)),
     Kernel("reshape", (ir.Reshape,), _reshape),
 )
-"""Plain C kernels; every operator type of the graph has exactly one here or in ``elementwise.KERNELS``."""
+"""Plain C kernels; every operator type of the graph has exactly one here, in ``elementwise`` or in ``pieces``."""

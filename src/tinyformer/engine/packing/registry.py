@@ -1,19 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
 """All kernels, the fastest first, and the question the compiler asks of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from tinyformer.engine.packing import dense, depthwise, elementwise, matmul, portable, sparse, vector
+from tinyformer.engine.packing import dense, depthwise, elementwise, matmul, pieces, portable, sparse, vector
 from tinyformer.engine.packing.description import Implementation, Kernel
 from tinyformer.ir.graph import Op, Tensor
-
-KERNEL_DIRECTORY = Path(__file__).parent.parent / "kernels"
-"""Where the C sources lie."""
-
-HEADERS = tuple(sorted(path.name for path in KERNEL_DIRECTORY.glob("*.h")))
-"""Headers that go with any kernel; ``tf_kernels.h`` is the one a caller includes."""
 
 KERNELS: tuple[Kernel, ...] = (
     sparse.KERNEL,
@@ -22,6 +16,7 @@ KERNELS: tuple[Kernel, ...] = (
     depthwise.KERNEL,
     matmul.KERNEL,
     *elementwise.KERNELS,
+    *pieces.KERNELS,
     *portable.KERNELS,
 )
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing for ``tf_conv_sparse``: convolutions and linear layers with zero blocks."""
 
 from __future__ import annotations
@@ -8,22 +9,26 @@ from collections.abc import Mapping
 import numpy as np
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.kernel_files import assembled
+from tinyformer.engine.packing.layout import (
+    SINGLE_BLOCK_WORDS,
+    SINGLE_HEADER_WORDS,
+    SPARSE_FIRST_WORDS,
+    SPARSE_PAIR_WORDS,
+    SPARSE_PASS,
+    STREAM_SPARE_WORDS,
+    sparse_record_words,
+)
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
-from tinyformer.engine.packing.rows import admits, pair_channels
+from tinyformer.engine.packing.row_pairs import admits, pair_channels
 from tinyformer.engine.packing.sparse_encoding import BLOCKS, SparseMatrix, block_row_starts, encode
 from tinyformer.engine.packing.tiling import Tiling, tiling, whole_tiling
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-_SOURCES = ("tf_read_pairs.c", "tf_read_pairs.S", "tf_sparse_rows.c", "tf_sparse_rows.S", "tf_conv_sparse_by.c")
+_SOURCES = ("tf_conv_sparse_body.c", *assembled("read_pairs", "sparse_rows"))
 
-_SINGLE_WORDS = 4
-"""Words of a record of one row, beside its blocks."""
-
-PASS = 48
-"""Pairs that the kernel's loop is unrolled for."""
-
-SPARE_WORDS = 5
+SPARE_WORDS = SPARSE_FIRST_WORDS + STREAM_SPARE_WORDS
 """Words of the stream beside its records."""
 
 WORTHWHILE = 0.95
@@ -43,8 +48,8 @@ def sources(tiles: Tiling) -> tuple[str, ...]:
 
 
 def widens_in_order(op: ir.Conv2D) -> bool:
-    """Whether tiles hold inputs in the order of the encoding (:func:`.rows.in_tile_order`)."""
-    return op.weights.shape[1] == 1 or op.weights.shape[3] % 4 == 0
+    """Whether tiles hold inputs in the order of the encoding (:func:`.row_pairs.in_tile_order`)."""
+    return bool(op.weights.shape[1] == 1 or op.weights.shape[3] % 4 == 0)
 
 
 def sparse_tiling(op: ir.Conv2D, y: Tensor, block: tuple[int, int], stored_weights: int) -> Tiling:
@@ -62,12 +67,7 @@ def stream_words(row_pairs: int, pairs: int) -> int:
     An upper bound that does not depend on how the blocks are spread over the rows, so that the memory which a network
     needs is known before its weights are. An empty row pair takes the room of one block.
     """
-    return 3 * pairs + (6 + 3) * row_pairs + pairs // PASS + SPARE_WORDS
-
-
-def _record_words(pairs: int) -> int:
-    """Words of a row pair with that many 2 x 2 blocks in the expanded stream."""
-    return 3 * max(pairs, 1) + 6 + max(pairs - 2, 0) // PASS
+    return SPARSE_PAIR_WORDS * pairs + sparse_record_words(1) * row_pairs + pairs // SPARSE_PASS + SPARE_WORDS
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:
@@ -100,13 +100,13 @@ def _implement(op: ir.Conv2D, tensors: Mapping[str, Tensor], matrix: SparseMatri
     most_blocks = int(matrix.counts.max())
     if rows == 1:
         name = "conv_sparse_single"
-        least = _SINGLE_WORDS + 3 * most_blocks
-        wanted = _SINGLE_WORDS * len(matrix.order) + 3 * int(matrix.counts.sum())
+        least = SINGLE_HEADER_WORDS + SINGLE_BLOCK_WORDS * most_blocks
+        wanted = SINGLE_HEADER_WORDS * len(matrix.order) + SINGLE_BLOCK_WORDS * int(matrix.counts.sum())
         multipliers = np.broadcast_to(op.requantization.multipliers, matrix.outputs)
         channels = np.stack([op.bias, multipliers], axis=1)[first_outputs].astype(np.int32).reshape(-1)
     else:
         name = "conv_sparse"
-        least = _record_words(most_blocks * columns // 2) * (rows // 2) + SPARE_WORDS
+        least = sparse_record_words(max(most_blocks * columns // 2, 1)) * (rows // 2) + SPARE_WORDS
         wanted = stream_words(len(matrix.order) * rows // 2, matrix.weights.size // 4)
         pair_outputs = (first_outputs[:, None] + np.arange(0, rows, 2)).reshape(-1)
         channels = pair_channels(op, pair_outputs, 0)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The encoding of block-sparse weight matrices, and its decoder (docs/sparse_encodings.md)."""
 
 from __future__ import annotations
@@ -8,20 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tinyformer.engine.packing.layout import INDEX_DIGIT
 from tinyformer.ir.blocks import from_blocks, to_blocks
 
 BLOCKS: tuple[tuple[int, int], ...] = ((2, 2), (2, 4), (2, 8), (4, 2), (4, 4), (1, 4))
 """Block shapes (outputs, inputs) that can be stored."""
-
-DIGIT = 15
-"""A number is the sum of its 4-bit digits; this digit says that another one follows."""
 
 
 @dataclass(frozen=True, eq=False)
 class SparseMatrix:
     """An encoded matrix of ``outputs`` x ``inputs``.
 
-    ``index`` holds numbers of 4-bit digits, ``weights`` the kept blocks; ``order`` lists the block rows as stored.
+    ``index`` holds numbers, ``weights`` the kept blocks; ``order`` lists the block rows as stored. A number is the sum
+    of its 4-bit digits; :data:`~.layout.INDEX_DIGIT` says that another one follows.
     """
 
     block: tuple[int, int]
@@ -104,7 +104,7 @@ def _from_words(words: NDArray[np.int8], block: tuple[int, int]) -> NDArray[np.i
 def _pack_numbers(numbers: Iterable[int]) -> NDArray[np.uint8]:
     digits: list[int] = []
     for number in numbers:
-        digits += [DIGIT] * (number // DIGIT) + [number % DIGIT]
+        digits += [INDEX_DIGIT] * (number // INDEX_DIGIT) + [number % INDEX_DIGIT]
     pairs = np.array(digits + [0] * (len(digits) % 2), np.uint8).reshape(-1, 2)
     return (pairs[:, 0] | pairs[:, 1] << 4).astype(np.uint8)
 
@@ -113,6 +113,6 @@ def _unpack_numbers(index: NDArray[np.uint8]) -> Iterator[int]:
     number = 0
     for digit in np.stack([index & 15, index >> 4], axis=1).reshape(-1).tolist():
         number += digit
-        if digit != DIGIT:
+        if digit != INDEX_DIGIT:
             yield number
             number = 0

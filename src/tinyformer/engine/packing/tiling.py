@@ -1,4 +1,5 @@
-"""How the matrix kernels go through an image: by tiles of four output pixels, whose inputs they widen (``tf_rows.h``).
+# SPDX-License-Identifier: Apache-2.0
+"""The way of the matrix kernels (``tf_matrix.h``) through an image: by tiles of four output pixels, which they widen.
 
 Tiles of any four pixels in row-major order serve every window. Where windows overlap along a row (a kernel 3 or 5 wide,
 stride 1, no dilation), tiles in bands hold each cell once: ``band_rows`` rows of four pixels side by side.
@@ -9,14 +10,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from tinyformer.engine.packing.rows import TILE_PIXELS, balanced_groups, tiled
+from tinyformer.engine.packing.kernel_files import assembled
+from tinyformer.engine.packing.layout import BAND_HEIGHT
+from tinyformer.engine.packing.row_pairs import TILE_PIXELS, balanced_groups, tiled
 from tinyformer.ir.graph import Conv2D, Tensor
 
 BAND_WIDTHS = (3, 5)
 """Kernel widths that there are kernels in bands for."""
-
-BAND_HEIGHT = 5
-"""Largest kernel height in bands."""
 
 BAND_ROWS = 8
 """Rows of outputs from which on taller bands gain hardly anything."""
@@ -42,7 +42,7 @@ class Tiling:
 
     @property
     def suffix(self) -> str:
-        """What is appended to the name of a kernel that has these tiles."""
+        """Suffix of the name of a kernel that has these tiles."""
         return f"_{self.kernel[1]}" if self.band_rows else ""
 
     @property
@@ -53,11 +53,10 @@ class Tiling:
     @property
     def sources(self) -> tuple[str, ...]:
         """Files that fill tiles and multiply them with a stream."""
-        widen = tuple(f"tf_widen_{self.columns}.{suffix}" for suffix in ("c", "S"))
+        widen = assembled(f"widen_{self.columns}")
         if self.band_rows:
             return ("tf_multiply_bands.c", *widen, "tf_clamp_bytes.c")
-        gather = ("tf_gather_tile.c", "tf_widen_rows.c", "tf_widen_rows.S")
-        return ("tf_multiply_tiles.c", *gather, *widen, "tf_clamp_bytes.c")
+        return ("tf_multiply_tiles.c", "tf_gather_tile.c", *assembled("widen_rows"), *widen, "tf_clamp_bytes.c")
 
     @property
     def words(self) -> int:
@@ -67,7 +66,7 @@ class Tiling:
         return (self.kernel[0] + self.band_rows - 1) * self.columns * self.channels // 2
 
     @property
-    def patch_bytes(self) -> int:
+    def border_bytes(self) -> int:
         """Scratch beside the tile: a cell outside the image, or four windows and the rests of their rows."""
         if self.channels % 4 == 0:
             return self.channels
@@ -78,7 +77,7 @@ class Tiling:
     @property
     def scratch_bytes(self) -> int:
         """Scratch for a tile and what goes with it."""
-        return 4 * self.words + self.patch_bytes
+        return 4 * self.words + self.border_bytes
 
     @property
     def pixels(self) -> int:

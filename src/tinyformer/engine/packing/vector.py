@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Packing for ``tf_linear_vector``: linear layers of a few rows, such as classifiers."""
 
 from __future__ import annotations
@@ -5,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tinyformer.engine.packing.description import Call, Constant, FieldValue, Implementation, Kernel
+from tinyformer.engine.packing.kernel_files import assembled
 from tinyformer.engine.packing.portable import linear_as_convolution
-from tinyformer.engine.packing.rows import TILE_PIXELS, pair_channels, row_pair_outputs, row_pair_words
+from tinyformer.engine.packing.row_pairs import TILE_PIXELS, pair_channels, row_pair_outputs, row_pair_words
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 
-SOURCES = ("tf_linear_vector.c", "tf_multiply_vector.c", "tf_multiply_vector.S", "tf_clamp_bytes.c")
+SOURCES = ("tf_linear_vector.c", *assembled("multiply_vector"), "tf_clamp_bytes.c")
 
 
 def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementation]:

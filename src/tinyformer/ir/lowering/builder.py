@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -8,8 +9,9 @@ import numpy as np
 from tinyformer.ir import graph as ir
 from tinyformer.ir.arithmetic import lut
 from tinyformer.ir.lowering.layout import Order, Positions, in_order, storage_order, transpositions
-from tinyformer.ir.lowering.network import Network, Node, Quantization
+from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.problems import UnsupportedError
+from tinyformer.ir.quantization import Quantization
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,38 @@ class Builder:
             self._storage[name] = storage
         return self._reshaped[key]
 
+    def renamed(self, tensor: str, name: str) -> str:
+        """The same storage under another name."""
+        stored = self.graph.tensors[tensor]
+        y = self.add_tensor(name, stored.shape, self.tensor_quantization(tensor))
+        self.emit(ir.Reshape(y, (tensor,), y))
+        return y
+
+    def rearranged(self, node: Node, value: Value, positions: Positions, *, fill: int = 0) -> Value:
+        """A tensor whose element with the logical index i is what the storage of ``value`` has at ``positions[i]``.
+
+        Any element may appear any number of times; where ``positions`` is -1, ``fill`` stands.
+        """
+        order = self.order(value) if positions.ndim == len(value.shape) else tuple(range(positions.ndim))
+        flat = np.ascontiguousarray(positions.transpose(order)).reshape(-1)
+        if flat.size == self.graph.tensors[value.tensor].size and np.array_equal(flat, np.arange(flat.size)):
+            return Value(value.tensor, in_order(positions.shape, order))
+        stored = tuple(positions.shape[axis] for axis in order)
+        tensor = self.add_tensor(node.output, stored, self.tensor_quantization(value.tensor))
+        self.emit(ir.Rearrange(node.name, (value.tensor,), tensor, flat.astype(np.int32), fill))
+        return Value(tensor, in_order(positions.shape, order))
+
     def tensor_quantization(self, tensor: str) -> Quantization:
         """How a storage tensor is quantized."""
         stored = self.graph.tensors[tensor]
         return Quantization(stored.scale, stored.zero_point)
 
-    def requantized(self, value: Value, quantization: Quantization, name: str) -> Value:
-        """``value`` on another scale: itself where no integer changes, else through a table."""
-        table = lut(lambda x: x, self.tensor_quantization(value.tensor), quantization)
+    def requantized(
+        self, value: Value, quantization: Quantization, name: str, clamp: tuple[float, float] = (-inf, inf)
+    ) -> Value:
+        """``value`` on another scale and within ``clamp``: itself where no integer changes, else through a table."""
+        before = self.tensor_quantization(value.tensor)
+        table = lut(lambda x: np.clip(x, *clamp), before, quantization, ties_away=self.network.ties_away)
         if np.array_equal(table, np.arange(-128, 128)):
             return value
         shape = self.graph.tensors[value.tensor].shape
@@ -117,7 +143,14 @@ class Builder:
         return Value(tensor, in_order(shape, order))
 
     def emit(self, op: ir.Op) -> None:
-        """Append an operator; its name is made unique."""
+        """Append an operator; its name is made unique.
+
+        Raises ``ValueError`` if the output that was declared is not what the operator makes of its inputs.
+        """
+        made = op.output_shape([self.graph.tensors[name].shape for name in op.inputs])
+        declared = self.graph.tensors[op.output].shape
+        if made not in (None, declared):
+            raise ValueError(f"{op.name} makes {made}, but {declared} is expected")
         name, count = op.name, 1
         while name in self._names:
             count += 1
@@ -130,10 +163,11 @@ class Builder:
         if key not in self._transposed:
             moves = transpositions(source)
             if moves is None:
-                raise UnsupportedError(
-                    "its input needs elements in an order that no transposition gives: simplify the reshapes"
-                )
-            y = tensor
+                y = self.add_tensor(f"{tensor}.rearranged", (source.size,), self.tensor_quantization(tensor))
+                self.emit(ir.Rearrange(y, (tensor,), y, source.astype(np.int32)))
+                moves = []
+            else:
+                y = tensor
             for move in moves:
                 x = self.reshaped(y, move.shape)
                 moved = tuple(move.shape[axis] for axis in move.permutation)

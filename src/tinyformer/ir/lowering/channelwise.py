@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Per-channel scales and offsets that follow no layer become 1x1 depthwise convolutions with exact real factors."""
 
 from __future__ import annotations

@@ -1,22 +1,31 @@
-"""Lowering of elementwise operators: sums, differences, products and tables."""
+# SPDX-License-Identifier: Apache-2.0
+"""Element-wise operators on several operands, and the lowering of tables."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from tinyformer.ir import graph as ir
 from tinyformer.ir.arithmetic import add_parameters, lut, requantization
 from tinyformer.ir.lowering.builder import Builder, Value
+from tinyformer.ir.lowering.function import Attributes, Case, Function, RealFunction, Scale
+from tinyformer.ir.lowering.functions import table
 from tinyformer.ir.lowering.layout import Order, in_order
-from tinyformer.ir.lowering.network import Constant, Node, Quantization
-from tinyformer.ir.lowering.problems import UnsupportedError
+from tinyformer.ir.lowering.network import Constant, Node
+from tinyformer.ir.quantization import Quantization
 
 
 def lower_unary(builder: Builder, node: Node) -> Value:
     """A function of one tensor: a table, in whatever order the tensor is stored."""
-    x = builder.values[node.inputs[0]]
-    quantization = builder.quantization(node.output)
-    table = lut(node.attributes["function"], builder.tensor_quantization(x.tensor), quantization)
+    x, quantization = builder.values[node.inputs[0]], builder.quantization(node.output)
+    before, away = builder.tensor_quantization(x.tensor), builder.network.ties_away
+    return _tabled(builder, node, lut(node.attributes["function"], before, quantization, ties_away=away))
+
+
+def _tabled(builder: Builder, node: Node, table: ir.Int8Array) -> Value:
+    x, quantization = builder.values[node.inputs[0]], builder.quantization(node.output)
     order = builder.order(x)
     stored = builder.stored(x, order)
     y = Value(
@@ -26,24 +35,19 @@ def lower_unary(builder: Builder, node: Node) -> Value:
     return Value(y.tensor, y.positions.reshape(builder.network.shapes[node.output]))
 
 
+def lower_table(builder: Builder, node: Node) -> Value:
+    """A table that the importer has made."""
+    return _tabled(builder, node, node.attributes["table"])
+
+
 def lower_add(builder: Builder, node: Node) -> Value:
-    """Add and Sub of two tensors of one shape, one of which may be constant."""
-    shape = builder.network.shapes[node.output]
-    first = builder.values[builder.network.activations(node)[0]]
-    if first.shape != shape:
-        first = max(
-            (builder.values[name] for name in builder.network.activations(node)), key=lambda v: v.positions.size
-        )
-    order = builder.order(first)
-    a, b = (_operand(builder, name, shape, order) for name in node.inputs)
-    if a.shape != shape or b.shape != shape:
-        raise UnsupportedError("sums of activations of different shapes are not supported: expand the smaller one")
-    left, right = builder.stored(a, order), builder.stored(b, order)
+    """Add and Sub of two tensors, one of which may be constant; a smaller one is repeated."""
+    left, right, order = _pair(builder, node)
     sign = -1 if node.operator == "Sub" else 1
     p = add_parameters(
         builder.tensor_quantization(left), builder.tensor_quantization(right), builder.quantization(node.output), sign
     )
-    y = builder.declare(node, shape, order)
+    y = builder.declare(node, builder.network.shapes[node.output], order)
     low, high = builder.limits(node)
     builder.emit(
         ir.Add(
@@ -62,29 +66,29 @@ def lower_add(builder: Builder, node: Node) -> Value:
 
 
 def lower_mul(builder: Builder, node: Node) -> Value:
-    """Product of two tensors of one shape, or of one and a vector over the axis stored last (squeeze and excite)."""
+    """Product of two tensors; a vector over the axis stored last (squeeze and excite) is read as it is, any other
+    smaller one is repeated."""
     shape = builder.network.shapes[node.output]
     names = list(node.inputs)
     if builder.network.shapes[names[0]] != shape or names[0] in builder.network.constants:
         names.reverse()
-    if names[0] not in builder.values or builder.values[names[0]].shape != shape:
-        raise UnsupportedError("products that broadcast both operands are not supported: expand one of them")
-    a = builder.values[names[0]]
     small = builder.network.shapes[names[1]]
     vector_axes = [axis + len(shape) - len(small) for axis, size in enumerate(small) if size > 1]
-    broadcast = int(np.prod(small)) < a.positions.size and names[1] not in builder.network.constants
-    if broadcast and len(vector_axes) != 1:
-        raise UnsupportedError(
-            "only factors of the same shape or one per channel are supported: expand the smaller operand"
-        )
-    order = builder.order(a, last=vector_axes[0] if broadcast else None)
-    left = builder.stored(a, order)
+    broadcast = (
+        names[0] in builder.values
+        and names[1] in builder.values
+        and builder.values[names[0]].shape == shape
+        and int(np.prod(small)) < int(np.prod(shape))
+        and len(vector_axes) == 1
+    )
     if broadcast:
-        b = builder.values[names[1]]
+        a, b = builder.values[names[0]], builder.values[names[1]]
+        order = builder.order(a, last=vector_axes[0])
+        left = builder.stored(a, order)
         vector = Value(b.tensor, b.positions.reshape((1,) * (len(shape) - 1) + (-1,)))
         right = builder.stored(vector, tuple(range(len(shape))))
     else:
-        right = builder.stored(_operand(builder, names[1], shape, order), order)
+        left, right, order = _pair(builder, node)
     y = builder.declare(node, shape, order)
     qa, qb, qy = (
         builder.tensor_quantization(left),
@@ -94,6 +98,55 @@ def lower_mul(builder: Builder, node: Node) -> Value:
     requant = requantization(qa.scale * qb.scale / qy.scale, qy.zero_point, *builder.limits(node))
     builder.emit(ir.Mul(node.name, (left, right), y.tensor, qa.zero_point, qb.zero_point, requant))
     return y
+
+
+def lower_extremum(builder: Builder, node: Node) -> Value:
+    """Max and Min of any number of tensors, on the scale of the result."""
+    shape, quantization = builder.network.shapes[node.output], builder.quantization(node.output)
+    largest = max(
+        (builder.values[name] for name in builder.network.activations(node)), key=lambda value: value.positions.size
+    )
+    order = builder.order(largest) if largest.shape == shape else tuple(range(len(shape)))
+    parts = []
+    for name in node.inputs:
+        constant = builder.network.constants.get(name)
+        if constant is None:
+            # The clamp of the larger one is the larger of the clamped ones.
+            rescaled = f"{node.output}.{name}.rescaled"
+            value = builder.requantized(builder.values[name], quantization, rescaled, node.clamp)
+        else:
+            integers = quantization.quantize(np.clip(np.broadcast_to(constant.real, shape), *node.clamp))
+            value = constant_value(builder, name, integers, quantization, order)
+        parts.append(_repeated(builder, value, shape, order, f"{node.output}.{name}"))
+    y = parts[0]
+    for other in parts[1:]:
+        stored = tuple(shape[axis] for axis in order)
+        tensor = builder.add_tensor(node.output, stored, quantization)
+        builder.emit(ir.Extremum(node.name, (y, other), tensor, node.operator == "Max"))
+        y = tensor
+    return Value(y, in_order(shape, order))
+
+
+def _pair(builder: Builder, node: Node) -> tuple[str, str, Order]:
+    """Both operands in the shape of the result and in one order of axes; that order."""
+    shape = builder.network.shapes[node.output]
+    largest = max(
+        (builder.values[name] for name in builder.network.activations(node)), key=lambda value: value.positions.size
+    )
+    order = builder.order(largest) if largest.shape == shape else tuple(range(len(shape)))
+    left, right = (
+        _repeated(builder, _operand(builder, name, shape, order), shape, order, f"{node.output}.{name}")
+        for name in node.inputs
+    )
+    return left, right, order
+
+
+def _repeated(builder: Builder, value: Value, shape: tuple[int, ...], order: Order, name: str) -> str:
+    """The tensor that holds ``value`` in ``shape`` with its axes in ``order``, repeated where it is smaller."""
+    if value.shape == shape:
+        return builder.stored(value, order)
+    full = np.broadcast_to(value.positions, shape)
+    return builder.stored(builder.rearranged(Node("Expand", name, [], name), value, full), order)
 
 
 def _operand(builder: Builder, name: str, shape: tuple[int, ...], order: Order) -> Value:
@@ -128,3 +181,77 @@ def constant_value(
     tensor = builder.add_tensor(name, stored.shape, quantization)
     builder.emit(ir.Constant(tensor, (), tensor, stored))
     return Value(tensor, in_order(integers.shape, order))
+
+
+def _reduced(member: str) -> RealFunction:
+    """Max and Min of any number of operands."""
+
+    def reduce(xp: Any, a: Attributes, x: Any, *others: Any) -> Any:
+        for other in others:
+            x = getattr(xp, member)(x, other)
+        return x
+
+    return reduce
+
+
+FUNCTIONS = (
+    Function(
+        "Add",
+        "Add, Lut, part of the layer before it",
+        Case(("x",)),
+        lower=lower_add,
+        real=lambda xp, a, x, y: x + y,
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("ADD",),
+    ),
+    Function(
+        "Sub",
+        "Add, Lut, part of the layer before it",
+        Case(((1, 8, 6, 6),)),
+        lower=lower_add,
+        real=lambda xp, a, x, y: x - y,
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("SUB",),
+    ),
+    Function(
+        "Mul",
+        "Mul, Lut, part of the layer before it",
+        Case(("x",)),
+        lower=lower_mul,
+        real=lambda xp, a, x, y: x * y,
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("MUL",),
+    ),
+    table("Div", lambda xp, a, x, y: x / y, Case(((),), positive=True), tflite=("DIV",)),
+    Function(
+        "Max",
+        "Lut, Extremum",
+        Case(((),)),
+        lower=lower_extremum,
+        real=_reduced("maximum"),
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("MAXIMUM",),
+    ),
+    Function(
+        "Min",
+        "Lut, Extremum",
+        Case(((),)),
+        lower=lower_extremum,
+        real=_reduced("minimum"),
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("MINIMUM",),
+    ),
+    Function(
+        "Table",
+        "Lut",
+        lower=lower_table,
+        attributes=("table",),
+        unquantized="ONNX has no such operator",
+    ),
+    table("Pow", lambda xp, a, x, y: xp.pow(x, y), Case(((),), positive=True), tflite=("POW",)),
+)

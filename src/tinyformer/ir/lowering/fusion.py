@@ -1,8 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
 """Absorbs what follows a layer into it: biases, scales per channel, BatchNorm, ReLU and Clip; padding before
 convolutions."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import TypeAlias
 
@@ -10,18 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.ir.batchnorm import factors_and_offsets
+from tinyformer.ir.lowering.geometry import pad_widths
 from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.problems import Problems
+from tinyformer.ir.lowering.table import CLAMPS
 
 Vector: TypeAlias = NDArray[np.float64]
-
-_CLAMPED = {"Conv", "Linear", "Add", "Sub", "Mul", "MatMul", "AveragePool", "GlobalAveragePool", "ReduceMean"}
-"""Operators that end in a requantization, whose clamp is free."""
 
 
 def fuse(network: Network, problems: Problems) -> None:
     """Merge constant padding, affine operators and clamps into the layers around them."""
     _fold_padding(network)
+    _fold_factors_of_inputs(network)
     for node in list(network.nodes):
         if node not in network.nodes:  # merged meanwhile
             continue
@@ -40,7 +43,7 @@ def fuse(network: Network, problems: Problems) -> None:
 def _absorb_affine(network: Network, node: Node, consumer: Node) -> bool:
     """``(w x + b) * factors + offsets`` is again an affine layer."""
     affine = network.affine.get(node.output)
-    if affine is None or node.clamp != (-inf, inf):
+    if affine is None:
         return False
     if node.output in network.quantization and consumer.output not in network.quantization:
         return False  # part of a unary function, whose table needs this tensor
@@ -48,11 +51,39 @@ def _absorb_affine(network: Network, node: Node, consumer: Node) -> bool:
     if parameters is None:
         return False
     factors, offsets = parameters
+    rectified = set(node.clamp) <= {-inf, 0.0, inf} and np.all(factors > 0) and not np.any(offsets)
+    if node.clamp != (-inf, inf) and not (rectified and node.output not in network.quantization):
+        return False
+    clamp = _saturation(network, node, consumer, factors, offsets)
+    if clamp is None:
+        return False
+    if node.clamp == (-inf, inf):
+        node.clamp = clamp
     network.affine[node.output] = affine.scaled(factors).shifted(offsets)
     if consumer.operator == "Add" and node.operator == "Linear":
         node.name = consumer.name
     network.merge_into_consumer(node, consumer)
     return True
+
+
+def _saturation(
+    network: Network, node: Node, consumer: Node, factors: Vector, offsets: Vector
+) -> tuple[float, float] | None:
+    """The clamp that keeps the saturation of the quantization between two nodes once its rounding is dropped.
+
+    None if that differs from channel to channel; no clamp where the quantization behind them clips as much, but for one
+    step at most.
+    """
+    if node.output not in network.quantization:
+        return -inf, inf
+    between, after = network.quantization[node.output], network.quantization[consumer.output]
+    ends = np.sort(np.stack([between.real(np.array(end)) * factors + offsets for end in (-128, 127)]), axis=0)
+    low, high = (float(after.real(np.array(end))) for end in (-128, 127))
+    if np.all(ends[0] <= low + after.scale) and np.all(ends[1] >= high - after.scale):
+        return -inf, inf
+    if np.any(ends != ends[:, :1]):
+        return None
+    return float(ends[0, 0]), float(ends[1, 0])
 
 
 def _absorb_factor(network: Network, node: Node, consumer: Node) -> bool:
@@ -67,14 +98,17 @@ def _absorb_factor(network: Network, node: Node, consumer: Node) -> bool:
     factors, offsets = parameters
     if np.any(offsets != 0) or np.any(factors != factors[0]) or factors[0] <= 0:
         return False
+    clamp = _saturation(network, node, consumer, factors, offsets)
+    assert clamp is not None, "one factor for all channels has one saturation"
+    node.clamp = clamp
     node.factor *= float(factors[0])
     network.merge_into_consumer(node, consumer)
     return True
 
 
 def channel_axis(network: Network, node: Node) -> int:
-    """The axis of the output channels of a ``Conv`` or ``Linear`` node."""
-    return 1 if node.operator == "Conv" else len(network.shapes[node.output]) - 1
+    """The axis of the output channels of a ``Conv``, ``ConvTranspose`` or ``Linear`` node."""
+    return 1 if node.operator in {"Conv", "ConvTranspose"} else len(network.shapes[node.output]) - 1
 
 
 def channel_affine(network: Network, node: Node, axis: int) -> tuple[Vector, Vector] | None:
@@ -103,8 +137,7 @@ def _batchnorm_affine(network: Network, node: Node) -> tuple[Vector, Vector] | N
     gamma, beta, mean, variance = (network.real_input(node, i) for i in range(1, 5))
     if gamma is None or beta is None or mean is None or variance is None:
         return None
-    factors = gamma / np.sqrt(variance + node.attributes.get("epsilon", 1e-5))
-    return factors, beta - mean * factors
+    return factors_and_offsets(gamma, beta, mean, variance, node.attributes.get("epsilon", 1e-5))
 
 
 def _per_channel(constant: Vector, shape: tuple[int, ...], axis: int) -> Vector | None:
@@ -135,7 +168,7 @@ def clamp_bounds(network: Network, node: Node) -> tuple[float, float] | None:
 
 def _absorb_clamp(network: Network, node: Node, consumer: Node) -> bool:
     bounds = clamp_bounds(network, consumer)
-    if bounds is None or node.operator not in _CLAMPED or node.output not in (consumer.inputs[0],):
+    if bounds is None or node.operator not in CLAMPS or node.output not in (consumer.inputs[0],):
         return False
     low, high = node.clamp
     between = network.quantization.get(node.output)
@@ -173,17 +206,26 @@ def _fold_padding(network: Network) -> None:
         network.nodes.remove(node)
 
 
-def pad_widths(network: Network, node: Node) -> tuple[list[int], list[int], float] | None:
-    """(before, after, value) of a Pad node with constant widths, per axis; None if they are computed at run time."""
-    rank = len(network.shapes[node.output])
-    pads = network.real_input(node, 1)
-    if pads is None:
-        return None
-    value = network.real_input(node, 2)
-    axes = network.real_input(node, 3)
-    which = range(rank) if axes is None else [int(axis) % rank for axis in axes]
-    before, after = [0] * rank, [0] * rank
-    half = len(pads) // 2
-    for i, axis in enumerate(which):
-        before[axis], after[axis] = int(pads[i]), int(pads[half + i])
-    return before, after, 0.0 if value is None or not value.size else float(value.reshape(-1)[0])
+def _fold_factors_of_inputs(network: Network) -> None:
+    """Factors per channel before a depthwise convolution, and one factor before any layer, go into its weights."""
+    consumers = network.consumers()
+    for node in list(network.nodes):
+        consumer = network.sole_consumer(node.output, consumers)
+        inputs = network.activations(node)
+        if consumer is None or consumer.output not in network.affine or node.output in network.quantization:
+            continue
+        if len(inputs) != 1 or inputs[0] not in network.quantization or node.operator not in {"Mul", "Div"}:
+            continue
+        found = channel_affine(network, node, channel_axis(network, consumer))
+        if found is None or np.any(found[1] != 0):
+            continue
+        affine, factors = network.affine[consumer.output], found[0]
+        if consumer.attributes.get("group", 1) == len(factors) and len(affine.weights) % len(factors) == 0:
+            factors = np.repeat(factors, len(affine.weights) // len(factors))
+        elif np.all(factors == factors[0]):
+            factors = np.full(len(affine.weights), factors[0])
+        else:
+            continue
+        network.affine[consumer.output] = replace(affine.scaled(factors), bias=affine.bias)
+        consumer.inputs = [inputs[0], *consumer.inputs[1:]]
+        network.nodes.remove(node)

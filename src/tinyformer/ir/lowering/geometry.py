@@ -1,8 +1,9 @@
-"""Strides, paddings and dilations of windows as ONNX writes them."""
+# SPDX-License-Identifier: Apache-2.0
+"""Strides, paddings and dilations of windows, and widths of padding, as ONNX writes them."""
 
 from __future__ import annotations
 
-from tinyformer.ir.lowering.network import Node
+from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.problems import UnsupportedError
 from tinyformer.ir.windows import output_size
 
@@ -11,11 +12,18 @@ Padding = tuple[int, int, int, int]
 """Top, bottom, left, right."""
 
 
+def one_image(shape: tuple[int, ...]) -> None:
+    """Refuse images of ``shape`` (N, C, ...) unless there is one."""
+    if shape[0] != 1:
+        raise UnsupportedError(f"it computes {shape[0]} images at once: export the model with batch size 1")
+
+
 def window_parameters(node: Node, image: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[Pair, Padding, Pair]:
     """(stride, padding, dilation) over two dimensions; a single one is taken as the width of an image of height 1.
 
     ``image`` is the input's shape (1, C, H, W) or (1, C, W).
     """
+    one_image(image)
     rank = len(kernel)
     strides = list(node.attributes.get("strides", [1] * rank))
     dilations = list(node.attributes.get("dilations", [1] * rank))
@@ -64,3 +72,19 @@ def _ceil(
         if left_over > 0 and whole * stride < size + pads[i]:
             result[rank + i] += stride - left_over
     return result
+
+
+def pad_widths(network: Network, node: Node) -> tuple[list[int], list[int], float] | None:
+    """(before, after, value) of a Pad node with constant widths, per axis; None if they are computed at run time."""
+    rank = len(network.shapes[node.output])
+    pads = network.real_input(node, 1)
+    if pads is None:
+        return None
+    value = network.real_input(node, 2)
+    axes = network.real_input(node, 3)
+    which = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    before, after = [0] * rank, [0] * rank
+    half = len(pads) // 2
+    for i, axis in enumerate(which):
+        before[axis], after[axis] = int(pads[i]), int(pads[half + i])
+    return before, after, 0.0 if value is None or not value.size else float(value.reshape(-1)[0])

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the elements of a tensor are: layouts as arrays of storage positions.
 
 A logical tensor (as the source model shapes it) is a storage tensor and an array of the logical shape that holds the
@@ -13,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyformer.ir.graph import LARGEST_RANK
+from tinyformer.ir.base import LARGEST_RANK
 
 Positions: TypeAlias = NDArray[np.int32]
 Order: TypeAlias = tuple[int, ...]

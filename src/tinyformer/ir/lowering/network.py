@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A quantized network as importers hand it over: real-valued operators, and how each tensor is quantized.
 
 Operators have the names, attributes and NCHW layouts of ONNX, whatever format the model came in; Q/DQ pairs are gone: a
@@ -9,19 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tinyformer.errors import TinyFormerError
-
-
-class Quantization(NamedTuple):
-    """``real = scale * (q - zero_point)``, q INT8."""
-
-    scale: float
-    zero_point: int
+from tinyformer.ir.quantization import Quantization
 
 
 @dataclass(frozen=True)
@@ -94,6 +89,12 @@ class Network:
     quantization: dict[str, Quantization]
     affine: dict[str, Affine] = field(default_factory=dict)
     """By output tensor of the ``Conv`` and ``Linear`` nodes, once :mod:`.canonical` has run."""
+    wide_ranges: list[str] = field(default_factory=list)
+    """Tensors that the model leaves in float and whose range only weights bound (:mod:`.ranges`)."""
+    reasons: dict[str, str] = field(default_factory=dict)
+    """Why the node that makes a tensor cannot be compiled, where the importer knows it."""
+    ties_away: bool = False
+    """Whether the model's runtime rounds ties away from zero, as TensorFlow Lite does; ONNX rounds them to even."""
 
     def producers(self) -> dict[str, Node]:
         """The node that makes each tensor."""

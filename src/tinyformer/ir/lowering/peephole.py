@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Simplifications of the finished graph that change no bit: tables of tables, split layers, dead operators, order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collects everything a model has that cannot be compiled, so that the user sees all of it at once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers whose output is only ever cut along its channels become one layer per piece: packed q, k, v projections."""
 
 from __future__ import annotations

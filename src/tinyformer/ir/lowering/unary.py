@@ -1,21 +1,23 @@
-"""Finds islands of elementwise operators that depend on one quantized tensor: each becomes a single table.
+# SPDX-License-Identifier: Apache-2.0
+"""Element-wise islands that depend on one quantized tensor become one node each, and later one table.
 
-GELU in its Erf form, ``x * sigmoid(x)``, hard-swish from its parts, quantized in between or not: as long as all paths
-start at the same INT8 tensor and all constants are scalars, the result is a function of 256 values.
+Their tensors may be quantized in between or not: what is rounded there is rounded in the table, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from math import inf
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tinyformer.ir.arithmetic import quantize
-from tinyformer.ir.lowering.functions import FUNCTIONS
-from tinyformer.ir.lowering.network import Network, Node, Quantization
+from tinyformer.ir.islands import Islands
+from tinyformer.ir.lowering.arrays import NUMPY
+from tinyformer.ir.lowering.network import Network, Node
+from tinyformer.ir.lowering.table import OPERATORS, is_elementwise
 
 Array: TypeAlias = NDArray[np.float64]
 RealFunction: TypeAlias = Callable[[Array], Array]
@@ -25,63 +27,46 @@ UNARY = "Unary"
 
 
 def fuse_unary(network: Network) -> None:
-    """Replace elementwise islands that end in a quantized tensor by ``Unary`` nodes."""
-    origins: dict[str, dict[str, RealFunction]] = {}
+    """Replace element-wise islands that end in a quantized tensor by ``Unary`` nodes."""
+    islands: Islands[Node] = Islands()
+    for name in network.quantization.keys() - network.producers().keys():
+        islands.begin(name)
     for node in network:
-        found = _origins(network, node, origins)
-        if not found:
+        activations = network.activations(node)
+        constants = [network.constants[name].values.size for name in node.inputs if name in network.constants]
+        origins: tuple[str, ...] = ()
+        if activations and is_elementwise(node.operator, constants):
+            origins = islands.join(replace(node), node.output, activations)
+        if node.output not in network.quantization:
             continue
-        origins[node.output] = found
-        if node.output in network.quantization:
-            root, function = next(iter(found.items()))
-            node.operator, node.inputs, node.attributes = UNARY, [root], {"function": function}
+        islands.begin(node.output)
+        if origins:
+            function = island_function(network, islands.members(node.output, origins[0]), origins[0])
+            node.operator, node.inputs, node.attributes = UNARY, [origins[0]], {"function": function}
             node.clamp = (-inf, inf)  # part of the function
     network.prune()
 
 
-def _origins(network: Network, node: Node, origins: dict[str, dict[str, RealFunction]]) -> dict[str, RealFunction]:
-    operands = [name for name in node.inputs if name]
-    activations = network.activations(node)
-    if node.operator not in FUNCTIONS or not activations:
-        return {}
-    if any(network.constants[name].values.size != 1 for name in operands if name in network.constants):
-        return {}
-    candidates = [_paths(network, name, origins) for name in activations]
-    common = [root for root in candidates[0] if all(root in paths for paths in candidates)]
-    return {
-        root: _compose(network, node, {n: p[root] for n, p in zip(activations, candidates, strict=True)})
-        for root in common
-    }
+def island_function(network: Network, members: Sequence[Node], origin: str) -> RealFunction:
+    """The real function that ``members`` compute of ``origin``, the last of them the result."""
+    quantization, constants = dict(network.quantization), network.constants
+    functions = [OPERATORS[node.operator].real for node in members]
 
-
-def _paths(network: Network, tensor: str, origins: dict[str, dict[str, RealFunction]]) -> dict[str, RealFunction]:
-    """Ways to compute ``tensor``: from itself if it is quantized, else from its origins, through its own rounding."""
-    quantization = network.quantization.get(tensor)
-    farther = origins.get(tensor, {})
-    if quantization is None:
-        return farther
-    rounded = {root: _rounded(function, quantization) for root, function in farther.items()}
-    return {tensor: lambda x: x, **rounded}
-
-
-def _rounded(function: RealFunction, quantization: Quantization) -> RealFunction:
-    scale, zero_point = quantization
-    return lambda x: scale * (quantize(function(x), scale, zero_point).astype(np.float64) - zero_point)
-
-
-def _compose(network: Network, node: Node, functions: dict[str, RealFunction]) -> RealFunction:
-    operator, attributes = FUNCTIONS[node.operator], dict(node.attributes)
-    constants = {
-        name: network.constants[name].real.reshape(()) for name in node.inputs if name and name in network.constants
-    }
-
-    clamp = node.clamp
+    def value(name: str, values: dict[str, Array]) -> Array | None:
+        if not name:
+            return None
+        return constants[name].real.reshape(()) if name in constants else values[name]
 
     def apply(x: Array) -> Array:
-        arguments = [
-            None if not name else constants[name] if name in constants else functions[name](x) for name in node_inputs
-        ]
-        return np.clip(operator(attributes, *arguments), *clamp)
+        values = {origin: x}
+        for node, real in zip(members, functions, strict=True):
+            assert real is not None
+            arguments = [value(name, values) for name in node.inputs]
+            y = np.clip(real(NUMPY, node.attributes, *arguments), *node.clamp)
+            if node is not members[-1] and node.output in quantization:
+                form = quantization[node.output]
+                y = form.real(form.quantize(y, ties_away=network.ties_away))
+            values[node.output] = y
+        return values[members[-1].output]
 
-    node_inputs = list(node.inputs)
     return apply

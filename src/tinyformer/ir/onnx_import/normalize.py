@@ -1,18 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
 """Q/DQ pairs become annotations: from an ONNX graph to a :class:`~tinyformer.ir.lowering.network.Network`."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.lowering.network import Constant, Network, Node, Quantization
+from tinyformer.ir.lowering.network import Constant, Network, Node
+from tinyformer.ir.lowering.separation import QUANTIZE, separate_quantizations
 from tinyformer.ir.onnx_import.reading import OnnxGraph, OnnxNode
+from tinyformer.ir.quantization import Quantization
 
-_ALIASES = {"Identity", "Dropout", "Cast", "CastLike"}
+Vector: TypeAlias = NDArray[np.float64]
+
+_ALIASES = {"Identity", "Dropout"}
+_REAL_TYPES = {TensorProto.FLOAT, TensorProto.FLOAT16, TensorProto.BFLOAT16, TensorProto.DOUBLE}
+_WIDE_INTEGERS = {TensorProto.INT32, TensorProto.INT64}
 _CONSTANT_VIEWS = {"Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten"}
 _INTEGER_OPERATORS = {"ConvInteger", "MatMulInteger", "DynamicQuantizeLinear"}
 _MICROSOFT_OPERATORS = {"Gelu", "QuickGelu", "FastGelu", "QuantizeLinear", "DequantizeLinear"}
@@ -42,6 +49,7 @@ class _Normalizer:
     def __init__(self, graph: OnnxGraph) -> None:
         self._graph = graph
         self._aliases: dict[str, str] = {}
+        self._forms: dict[tuple[str, Quantization], str] = {}
         self.network = Network(
             name=graph.name,
             input=graph.input,
@@ -61,6 +69,10 @@ class _Normalizer:
                     self._dequantize(node)
                 case operator if operator in _ALIASES:
                     self._alias(node.outputs[0], node.inputs[0])
+                case "Cast":
+                    self._cast(node, node.attributes["to"])
+                case "CastLike":
+                    self._cast(node, self._graph.types.get(node.inputs[1], TensorProto.UNDEFINED))
                 case "Split":
                     self._split(node)
                 case operator if operator in _CONSTANT_VIEWS and node.inputs[0] in self.network.constants:
@@ -68,6 +80,7 @@ class _Normalizer:
                 case _:
                     self._keep(node)
         self.network.outputs = [self._root(name) for name in self._graph.outputs]
+        separate_quantizations(self.network)
         return self.network
 
     def _root(self, tensor: str) -> str:
@@ -78,6 +91,18 @@ class _Normalizer:
             self.network.constants[tensor] = self.network.constants[target]
         else:
             self._aliases[tensor] = self._root(target)
+
+    def _cast(self, node: OnnxNode, to: int) -> None:
+        """Nothing between real types and from wide integers; truncation to wide integers; unknown for the others."""
+        source = self._graph.types.get(node.inputs[0], TensorProto.UNDEFINED)
+        if to in _REAL_TYPES and source in _REAL_TYPES | _WIDE_INTEGERS:
+            self._alias(node.outputs[0], node.inputs[0])
+            return
+        x, y = self._root(node.inputs[0]), node.outputs[0]
+        truncates = to in _WIDE_INTEGERS and source in _REAL_TYPES
+        types = [TensorProto.DataType.Name(kind) for kind in (source, to)]
+        operator = "Cast" if truncates else f"Cast from {types[0]} to {types[1]}"
+        self.network.nodes.append(Node(operator, node.name, [x], y))
 
     def _keep(self, node: OnnxNode) -> None:
         operator = (
@@ -101,41 +126,116 @@ class _Normalizer:
 
     def _quantize(self, node: OnnxNode) -> None:
         network, x, y = self.network, self._root(node.inputs[0]), node.outputs[0]
-        quantization = self._activation_quantization(node)
-        known = network.quantization.setdefault(x, quantization)
-        if known == quantization:
-            self._alias(y, x)
+        if x in network.constants:
+            network.constants[y] = self._quantized_constant(node, network.constants[x])
+            return
+        channels = self._channels(node)
+        if channels is not None:
+            # q = x / s_c + z_c is x / s_c + (z_c - z), quantized with the scale 1 and one zero point z.
+            factors, offsets, zero_point = channels
+            x = self._affine(node, x, f"{y}/scaled", 1 / factors, offsets - zero_point)
+            quantization = Quantization(1.0, zero_point)
         else:
-            network.quantization[y] = quantization
-            network.nodes.append(Node("Identity", node.name, [x], y))
+            quantization = self._activation_quantization(node)
+        if network.quantization.get(x) == quantization:
+            self._alias(y, x)
+            return
+        form = self._forms.setdefault((x, quantization), y)
+        if form != y:
+            self._alias(y, form)
+            return
+        network.quantization[y] = quantization
+        network.nodes.append(Node(QUANTIZE, node.name, [x], y))
 
     def _dequantize(self, node: OnnxNode) -> None:
-        source, y = node.inputs[0], node.outputs[0]
+        network, source, y = self.network, node.inputs[0], node.outputs[0]
         if source in self._graph.constants:
-            self.network.constants[y] = self._dequantized_constant(node)
+            network.constants[y] = self._dequantized_constant(node)
+            return
+        if source in network.constants:  # quantized by a node before
+            network.constants[y] = network.constants[source]
             return
         x = self._root(source)
+        channels = self._channels(node)
+        if channels is not None:
+            factors, offsets, _ = channels
+            scale, zero_point = network.quantization.setdefault(x, Quantization(1.0, channels[2]))
+            # (q - z_c) s_c, where x stands for (q - zero_point) scale
+            result = self._affine(node, x, y, factors / scale, (zero_point - offsets) * factors)
+            assert result == y
+            return
         quantization = self._activation_quantization(node)
-        if self.network.quantization.setdefault(x, quantization) != quantization:
+        if network.quantization.setdefault(x, quantization) == quantization:
+            self._alias(y, x)
+            return
+        network.quantization[y] = quantization  # the same integers, read with another scale
+        network.nodes.append(Node("DequantizeLinear", node.name, [x], y))
+
+    def _channels(self, node: OnnxNode) -> tuple[Vector, Vector, int] | None:
+        """Scales and zero points of an activation that is quantized per channel, and one of the zero points."""
+        scale, zero_point = self._parameters(node)
+        if scale.size == 1:
+            return None
+        shape = self.network.shapes.get(self._root(node.inputs[0]), ())
+        axis = node.attributes.get("axis", 1)
+        if not -len(shape) <= axis < len(shape) or scale.size != shape[axis]:
             raise TinyFormerError(
-                f"{node.name!r} dequantizes {source!r} with another scale or zero point than it was quantized with: "
-                "quantize the model again"
+                f"{node.name!r} quantizes an activation of shape {shape} with {scale.size} scales: choose one a tensor"
             )
-        self._alias(y, x)
+        self._check_parameters(node, scale, zero_point)
+        full = tuple(scale.size if i == axis % len(shape) else 1 for i in range(len(shape)))
+        points = np.broadcast_to(zero_point.astype(np.float64) - self._shift(zero_point), scale.shape)
+        return scale.astype(np.float64).reshape(full), points.reshape(full), int(points[0])
+
+    def _affine(self, node: OnnxNode, x: str, y: str, factors: Vector, offsets: Vector) -> str:
+        """Nodes that make ``y`` = x * factors + offsets."""
+        network, shape = self.network, self.network.shapes[x]
+        steps = [("Mul", factors)] + ([("Add", offsets)] if np.any(offsets) else [])
+        for i, (operator, values) in enumerate(steps):
+            name = y if i == len(steps) - 1 else f"{y}/{operator}"
+            constant = f"{name}/{operator}.values"
+            network.constants[constant], network.shapes[constant] = Constant(values), values.shape
+            network.shapes[name] = shape
+            network.nodes.append(Node(operator, f"{node.name}/{operator}", [x, constant], name))
+            x = name
+        return y
 
     def _activation_quantization(self, node: OnnxNode) -> Quantization:
         scale, zero_point = self._parameters(node)
-        if scale.size != 1:
-            raise TinyFormerError(
-                f"{node.name!r} quantizes an activation per channel: only weights may be, choose per tensor"
-            )
+        self._check_parameters(node, scale, zero_point)
+        return Quantization(float(scale.reshape(())), int(zero_point.reshape(-1)[0]) - self._shift(zero_point))
+
+    @staticmethod
+    def _shift(zero_point: NDArray[Any]) -> int:
+        """What is taken from the zero point of UINT8 to make it one of INT8."""
+        return 128 if zero_point.dtype == np.uint8 else 0
+
+    def _check_parameters(self, node: OnnxNode, scale: NDArray[Any], zero_point: NDArray[Any]) -> None:
         if zero_point.dtype not in (np.int8, np.uint8):
-            raise TinyFormerError(f"{node.name!r} quantizes an activation to {zero_point.dtype}: choose INT8 or UINT8")
-        real = float(scale.reshape(()))
-        if not (np.isfinite(real) and real > 0):
-            raise TinyFormerError(f"{node.name!r} has the scale {real:g}: calibrate the model again")
-        shift = 128 if zero_point.dtype == np.uint8 else 0
-        return Quantization(real, int(zero_point.reshape(-1)[0]) - shift)
+            raise TinyFormerError(
+                f"{node.operator} {node.name!r} quantizes an activation to {zero_point.dtype}: quantize the model with "
+                "INT8 or UINT8 activations (onnxruntime: activation_type=QuantType.QInt8)"
+            )
+        wrong = scale[~(np.isfinite(scale) & (scale > 0))]
+        if wrong.size:
+            raise TinyFormerError(
+                f"{node.operator} {node.name!r} has the scale {float(wrong.reshape(-1)[0]):g}, not one above 0: "
+                "calibrate the model again"
+            )
+
+    def _quantized_constant(self, node: OnnxNode, constant: Constant) -> Constant:
+        """A constant that stands in the model in float, with a QuantizeLinear behind it."""
+        scale, zero_point = self._parameters(node)
+        self._check_parameters(node, scale, zero_point)
+        rank = constant.values.ndim
+        shape = [1] * rank
+        if scale.size > 1:
+            shape[node.attributes.get("axis", 1) % rank] = scale.size
+        steps, zeros = scale.astype(np.float32).reshape(shape), zero_point.astype(np.int64).reshape(-1)
+        points = zeros.reshape(shape if zeros.size > 1 else [1] * rank)
+        limits = np.iinfo(zero_point.dtype)
+        integers = np.rint(constant.real.astype(np.float32) / steps).astype(np.int64) + points
+        return Constant(np.clip(integers, limits.min, limits.max) - points, steps.astype(np.float64))
 
     def _dequantized_constant(self, node: OnnxNode) -> Constant:
         values = self._graph.constants[node.inputs[0]]
@@ -150,9 +250,9 @@ class _Normalizer:
             shape = tuple(size if i == axis else 1 for i, size in enumerate(values.shape))
         zero_point = zero_point.reshape(shape if zero_point.size > 1 else (1,) * values.ndim)
         centred = values.astype(np.int64) - zero_point.astype(np.int64)
-        # A channel of zeros may have scale 0; any other scale gives the same zeros.
-        positive = np.where(scale == 0, 1.0, scale.astype(np.float64))
-        return Constant(centred, positive.reshape(shape if scale.size > 1 else (1,) * values.ndim))
+        # A scale of 0 makes zeros of whatever stands there; any other scale gives the same zeros.
+        full = scale.astype(np.float64).reshape(shape if scale.size > 1 else (1,) * values.ndim)
+        return Constant(np.where(full == 0, 0, centred), np.where(full == 0, 1.0, full))
 
     def _parameters(self, node: OnnxNode) -> tuple[NDArray[Any], NDArray[Any]]:
         """Scale and zero point; the zero point's type is that of the quantized tensor."""

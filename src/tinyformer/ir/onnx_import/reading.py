@@ -1,25 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a file to a checked ONNX model with one image a batch, known shapes and no constant expressions."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import onnx.inliner
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
-from onnx.reference import ReferenceEvaluator
+from onnx import helper, numpy_helper
 
 from tinyformer.errors import TinyFormerError
+from tinyformer.ir.onnx_constants import STANDARD_DOMAINS, fold_constants, static_shapes
+from tinyformer.ir.onnx_import.batch import counts_images
+from tinyformer.ir.onnx_import.versions import set_quantizers_apart, to_one_operator_set
+from tinyformer.ir.onnx_metadata import Metadata, read_metadata
 
-_STANDARD_DOMAINS = ("", "ai.onnx")
 _UNKNOWN_DOMAIN = "unknown"
-_FOLDING_ROUNDS = 8
-_LARGEST_FOLDED = 2**24
 
 
 @dataclass
@@ -46,21 +47,26 @@ class OnnxGraph:
     shapes: dict[str, tuple[int, ...]]
     types: dict[str, int] = field(default_factory=dict)
     """ONNX element types, where known."""
+    metadata: Metadata = field(default_factory=Metadata)
+    sha256: str = ""
+    """Of the model's file, or of the model in its canonical bytes."""
 
 
 def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxGraph:
     """Load, check and simplify a model. Raises :class:`TinyFormerError` for files that are missing, damaged or
     dynamic."""
     model, label = _load(source)
+    metadata, digest = read_metadata(model), _digest(source)
     _check_names(model.graph, label)
     try:
         for output in model.graph.output:  # the checker insists on a shape that inference finds anyway
             output.type.tensor_type.shape.SetInParent()
         _set_unknown_operators_apart(model)
+        set_quantizers_apart(model)
         onnx.checker.check_model(model)
-        model = onnx.inliner.inline_local_functions(model)
+        model = to_one_operator_set(onnx.inliner.inline_local_functions(model))
         input_name = _fix_batch(model, label)
-        model = _fold(model)
+        model = fold_constants(model)
         graph = _decode(model.graph, input_name)
     except TinyFormerError:
         raise
@@ -68,7 +74,14 @@ def read(source: str | Path | onnx.ModelProto, name: str | None = None) -> OnnxG
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise TinyFormerError(f"{label} is not a valid ONNX model ({reason}): export it again") from error
     graph.name = name or (Path(source).stem if isinstance(source, str | Path) else model.graph.name) or "model"
+    graph.metadata, graph.sha256 = metadata, digest
     return graph
+
+
+def _digest(source: str | Path | onnx.ModelProto) -> str:
+    if isinstance(source, onnx.ModelProto):
+        return hashlib.sha256(source.SerializeToString(deterministic=True)).hexdigest()
+    return hashlib.sha256(Path(source).read_bytes()).hexdigest()
 
 
 def _load(source: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, str]:
@@ -103,16 +116,16 @@ def _set_unknown_operators_apart(model: onnx.ModelProto) -> None:
 
     The checker stops at the first of them; the importer lists them all, with their nodes' names.
     """
-    version = next((opset.version for opset in model.opset_import if opset.domain in _STANDARD_DOMAINS), 1)
+    version = next((opset.version for opset in model.opset_import if opset.domain in STANDARD_DOMAINS), 1)
     for node in model.graph.node:
-        if node.domain in _STANDARD_DOMAINS and not onnx.defs.has(node.op_type, version, ""):
+        if node.domain in STANDARD_DOMAINS and not onnx.defs.has(node.op_type, version, ""):
             node.domain = _UNKNOWN_DOMAIN
     if any(node.domain == _UNKNOWN_DOMAIN for node in model.graph.node):
         model.opset_import.append(helper.make_opsetid(_UNKNOWN_DOMAIN, 1))
 
 
 def _fix_batch(model: onnx.ModelProto, label: str) -> str:
-    """Set the batch of the only input to 1; returns the input's name."""
+    """Set the batch of the only input to 1: a symbolic first axis, or one that counts images; returns its name."""
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in constants]
     if len(inputs) != 1:
@@ -121,8 +134,9 @@ def _fix_batch(model: onnx.ModelProto, label: str) -> str:
     dims = inputs[0].type.tensor_type.shape.dim
     for i, dim in enumerate(dims):
         if i == 0:
-            dim.ClearField("dim_param")
-            dim.dim_value = 1
+            if dim.dim_value <= 0 or counts_images(model.graph, inputs[0].name):
+                dim.ClearField("dim_param")
+                dim.dim_value = 1
         elif dim.dim_value <= 0:
             raise TinyFormerError(
                 f"{label}: dimension {i} of input {inputs[0].name!r} is not fixed: export the model with a fixed image "
@@ -131,84 +145,14 @@ def _fix_batch(model: onnx.ModelProto, label: str) -> str:
     del model.graph.value_info[:]
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
-    return inputs[0].name
-
-
-def _fold(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Infer shapes and evaluate constant expressions until nothing changes.
-
-    DequantizeLinear stays: it carries the scale.
-    """
-    for _ in range(_FOLDING_ROUNDS):
-        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
-        if not _fold_once(model):
-            break
-        del model.graph.value_info[:]
-    return model
-
-
-def _fold_once(model: onnx.ModelProto) -> bool:
-    graph = model.graph
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    shapes = _shapes(graph)
-    kept: list[onnx.NodeProto] = []
-    for node in graph.node:
-        values = _evaluate(node, constants, shapes, model)
-        if values is None:
-            kept.append(node)
-            continue
-        for output, value in zip(node.output, values, strict=True):
-            constants[output] = value
-            graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(value).reshape(value.shape), output))
-    changed = len(kept) < len(graph.node)
-    del graph.node[:]
-    graph.node.extend(kept)
-    return changed
-
-
-def _evaluate(
-    node: onnx.NodeProto,
-    constants: dict[str, NDArray[Any]],
-    shapes: dict[str, tuple[int, ...]],
-    model: onnx.ModelProto,
-) -> list[NDArray[Any]] | None:
-    """The outputs of a node that depends on constants only, else None."""
-    if node.op_type == "Shape" and node.input[0] in shapes:
-        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        return [np.array(shapes[node.input[0]][attributes.get("start", 0) : attributes.get("end")], np.int64)]
-    if node.op_type == "DequantizeLinear" or node.domain not in _STANDARD_DOMAINS:
-        return None
-    if any(name and name not in constants for name in node.input) or any(a.HasField("g") for a in node.attribute):
-        return None
-    if node.op_type.startswith("Random") or sum(constants[name].size for name in node.input if name) > _LARGEST_FOLDED:
-        return None
-    arrays = {name: constants[name] for name in node.input if name}
-    inputs = [
-        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), array.shape)
-        for name, array in arrays.items()
-    ]
-    outputs = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in node.output]
-    single = helper.make_graph([node], "constant", inputs, outputs)
-    evaluator = ReferenceEvaluator(
-        helper.make_model(single, opset_imports=model.opset_import, ir_version=model.ir_version)
-    )
-    return [np.asarray(value) for value in evaluator.run(None, arrays)]
-
-
-def _shapes(graph: onnx.GraphProto) -> dict[str, tuple[int, ...]]:
-    shapes = {tensor.name: tuple(tensor.dims) for tensor in graph.initializer}
-    for value in [*graph.input, *graph.value_info, *graph.output]:
-        kind = value.type.tensor_type
-        if kind.HasField("shape") and all(dim.HasField("dim_value") for dim in kind.shape.dim):
-            shapes[value.name] = tuple(dim.dim_value for dim in kind.shape.dim)
-    return shapes
+    return str(inputs[0].name)
 
 
 def _decode(graph: onnx.GraphProto, input_name: str) -> OnnxGraph:
     nodes = [
         OnnxNode(
             operator=node.op_type,
-            domain="" if node.domain in (*_STANDARD_DOMAINS, _UNKNOWN_DOMAIN) else node.domain,
+            domain="" if node.domain in (*STANDARD_DOMAINS, _UNKNOWN_DOMAIN) else node.domain,
             name=node.name or node.output[0],
             inputs=list(node.input),
             outputs=list(node.output),
@@ -219,7 +163,7 @@ def _decode(graph: onnx.GraphProto, input_name: str) -> OnnxGraph:
     types = {value.name: value.type.tensor_type.elem_type for value in [*graph.input, *graph.value_info, *graph.output]}
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     outputs = [value.name for value in graph.output]
-    return OnnxGraph("", input_name, outputs, nodes, constants, _shapes(graph), types)
+    return OnnxGraph("", input_name, outputs, nodes, constants, static_shapes(graph), types)
 
 
 def _attribute(attribute: onnx.AttributeProto) -> Any:

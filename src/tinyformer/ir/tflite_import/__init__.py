@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """INT8 TensorFlow Lite models to the integer graph.
 
 Cut into reading (:mod:`.reading`: flatbuffer to plain data), translation (:mod:`.translation`: by the table in
@@ -7,6 +8,8 @@ lowering shared with ONNX.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tinyformer.ir.graph import Graph
@@ -18,14 +21,22 @@ from tinyformer.ir.tflite_import.translation import translate
 __all__ = ["import_tflite"]
 
 
-def import_tflite(source: str | Path | bytes, name: str | None = None) -> Graph:
+def import_tflite(
+    source: str | Path | bytes,
+    name: str | None = None,
+    *,
+    calibrated: Mapping[str, tuple[float, float]] | None = None,
+) -> Graph:
     """The integer graph of a fully quantized INT8 .tflite model; images enter as (1, H, W, C).
 
-    ``source`` is a path or the content of a file; ``name`` is the graph's name, by default the file's stem. Raises
+    ``source`` is a path or the content of a file; ``name`` is the graph's name, by default the file's stem;
+    ``calibrated`` has the smallest and largest values of tensors that the model leaves in float. Raises
     :class:`~tinyformer.errors.TinyFormerError` for damaged files, models that are not fully quantized, and, all at
     once, for the operators that cannot be compiled.
     """
     model = read(source, name)
     with inconsistencies(f"model {model.name!r}"):
         network = translate(model)
-    return lower(network)
+    graph = lower(network, calibrated)
+    own = {name: tuple(range(len(graph.tensors[name].shape))) for name in graph.axes}  # channels are last there, too
+    return replace(graph, sha256=model.sha256, axes=own)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Building a :class:`~tinyformer.ir.lowering.network.Network` on the tensors of a TensorFlow Lite model.
 
 Tensors keep their layout (images channels last). Operators over images have channels first in the network, so they
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyformer.errors import TinyFormerError
-from tinyformer.ir.lowering.network import Constant, Network, Node, Quantization
+from tinyformer.ir.lowering.network import Constant, Network, Node
+from tinyformer.ir.lowering.table import CLAMPS
+from tinyformer.ir.quantization import Quantization
 from tinyformer.ir.tflite_import.reading import TfliteModel, TfliteOperator, TfliteTensor
 
 _CLAMPS = {"NONE": (-inf, inf), "RELU": (0.0, inf), "RELU_N1_TO_1": (-1.0, 1.0), "RELU6": (0.0, 6.0)}
@@ -24,13 +27,13 @@ class NetworkBuilder:
 
     def __init__(self, model: TfliteModel) -> None:
         self.model = model
-        self.names = _unique_names(model.tensors)
-        self.network = Network(model.name, self.names[model.inputs[0]], [], [], {}, {}, {})
+        self.names = unique_names(model.tensors)
+        self.network = Network(model.name, self.names[model.inputs[0]], [], [], {}, {}, {}, ties_away=True)
         for name, tensor in zip(self.names, model.tensors, strict=True):
             self.network.shapes[name] = tensor.shape
             if tensor.value is not None:
                 self.network.constants[name] = _constant(tensor)
-            elif tensor.scale.size:
+            elif tensor.scale.size and tensor.dtype in (np.int8, np.uint8):
                 self.network.quantization[name] = _quantization(model, tensor)
         self._channels_last_input()
 
@@ -69,8 +72,32 @@ class NetworkBuilder:
         self.network.nodes.append(node)
         return node
 
+    def refuse(self, operator: TfliteOperator, kind: str, reason: str) -> None:
+        """Append a node of the unknown ``kind``, to be reported for ``reason``, with all others of its like."""
+        outputs = [self.names[i] for i in operator.outputs] or [f"{operator.kind} {len(self.network.nodes)}"]
+        inputs = [name for name in self.inputs(operator) if name]
+        for output in outputs:
+            if reason:
+                self.network.reasons[output] = reason
+            self.network.nodes.append(Node(kind, output, inputs, output))
+
+    def separate_clamps(self) -> None:
+        """Make a node of its own of each clamp that an operator cannot take in."""
+        nodes: list[Node] = []
+        for node in self.network.nodes:
+            nodes.append(node)
+            if node.clamp != (-inf, inf) and node.operator not in CLAMPS:
+                result, (low, high) = node.output, node.clamp
+                node.output = self.like(result, f"{result}/unclamped", self.shape(result))
+                node.clamp = (-inf, inf)
+                nodes.append(Node("Clip", f"{result}/clamp", [node.output], result, {"min": low, "max": high}))
+        self.network.nodes = nodes
+
     def image_node(self, kind: str, x: str, inputs: list[str], operator: TfliteOperator, **attributes: Any) -> None:
         """A node over images (N, C, H, W) between two transpositions."""
+        if len(self.shape(x)) != 4:
+            self.node(f"{kind} of {len(self.shape(x))} dimensions", [x], operator)
+            return
         first = self.transposed(x, (0, 3, 1, 2), f"{self.names[operator.outputs[0]]}/{x}/nchw")
         node = self.node(kind, [first, *inputs], operator, **attributes)
         result = node.output
@@ -113,7 +140,8 @@ class NetworkBuilder:
         self.network.nodes.append(Node("Transpose", f"{name}/nhwc", [outside], name, {"perm": (0, 2, 3, 1)}))
 
 
-def _unique_names(tensors: list[TfliteTensor]) -> list[str]:
+def unique_names(tensors: list[TfliteTensor]) -> list[str]:
+    """A name for each tensor, none of them twice."""
     names: list[str] = []
     seen: set[str] = set()
     for i, tensor in enumerate(tensors):
@@ -126,14 +154,11 @@ def _unique_names(tensors: list[TfliteTensor]) -> list[str]:
 
 
 def _quantization(model: TfliteModel, tensor: TfliteTensor) -> Quantization:
-    if tensor.dtype not in (np.int8, np.uint8):
-        raise TinyFormerError(
-            f"tensor {tensor.name!r} of model {model.name!r} is quantized to {np.dtype(tensor.dtype)}: "
-            "convert the model to INT8"
-        )
     if tensor.scale.size != 1 or not (np.isfinite(tensor.scale[0]) and tensor.scale[0] > 0):
         raise TinyFormerError(
-            f"tensor {tensor.name!r} of model {model.name!r} has no usable scale: convert the model again"
+            f"tensor {tensor.name!r} of model {model.name!r} has {tensor.scale.size} scales of which the first is "
+            f"{tensor.scale[0]:g}; an activation needs one above 0: convert the model again with a representative "
+            "data set"
         )
     zero_point = int(tensor.zero_point[0]) if tensor.zero_point.size else 0
     return Quantization(float(tensor.scale[0]), zero_point - (128 if tensor.dtype is np.uint8 else 0))
@@ -146,8 +171,20 @@ def _constant(tensor: TfliteTensor) -> Constant:
     rank = max(tensor.value.ndim, 1)
     shape = [1] * rank
     if tensor.scale.size > 1:
-        shape[tensor.axis] = tensor.scale.size
+        shape[_axis_of_scales(tensor)] = tensor.scale.size
     zero_point = np.zeros(1, np.int64) if not tensor.zero_point.size else tensor.zero_point
     centred = tensor.value.astype(np.int64) - zero_point.reshape(shape if zero_point.size > 1 else [1] * rank)
     scale = np.where(tensor.scale == 0, 1.0, tensor.scale)
     return Constant(centred.reshape(tensor.value.shape), scale.reshape(shape))
+
+
+def _axis_of_scales(tensor: TfliteTensor) -> int:
+    """The axis along which the scales differ; converters of TensorFlow 2.0 to 2.2 gave biases that of the weights.
+
+    Raises ``ValueError`` if no axis has as many elements as there are scales.
+    """
+    count = int(tensor.scale.size)
+    for axis in (tensor.axis, *range(len(tensor.shape))):
+        if axis < len(tensor.shape) and tensor.shape[axis] == count:
+            return int(axis)
+    raise ValueError(f"tensor {tensor.name!r} of shape {tensor.shape} has {count} scales along axis {tensor.axis}")

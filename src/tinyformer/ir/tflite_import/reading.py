@@ -1,10 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 """The flatbuffer of a .tflite file as plain dataclasses."""
 
 from __future__ import annotations
 
+import hashlib
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +24,13 @@ _DTYPES: dict[int, type[np.generic]] = {
     tflite.TensorType.INT32: np.int32,
     tflite.TensorType.INT64: np.int64,
     tflite.TensorType.BOOL: np.bool_,
+    tflite.TensorType.UINT16: np.uint16,
+    tflite.TensorType.UINT32: np.uint32,
+    tflite.TensorType.UINT64: np.uint64,
+    tflite.TensorType.FLOAT16: np.float16,
+    tflite.TensorType.FLOAT64: np.float64,
 }
+_TYPE_NAMES: dict[int, str] = {code: name for name, code in vars(tflite.TensorType).items() if isinstance(code, int)}
 _OPERATOR_NAMES: dict[int, str] = {
     code: name for name, code in vars(tflite.BuiltinOperator).items() if isinstance(code, int)
 }
@@ -36,6 +44,22 @@ _DAMAGE = (struct.error, ArithmeticError, AttributeError, LookupError, MemoryErr
 """What reading a damaged flatbuffer raises."""
 
 
+_VECTORS = ("AsNumpy", "Length", "IsNone")
+"""Endings of accessors of vectors; what vectors say (shapes) stands in the tensors, too."""
+_HARMLESS = {
+    "AsymmetricQuantizeInputs",
+    "KeepNumDims",
+    "PotScaleInt16",
+    "QuantizedBiasType",
+    "OutType",
+    "InDataType",
+    "OutDataType",
+    "ValidateIndices",
+    "ValuesCount",
+}
+"""Fields that say nothing about an INT8 operator, or what the tensors' shapes and types say as well."""
+
+
 @dataclass(frozen=True)
 class TfliteTensor:
     name: str
@@ -46,6 +70,10 @@ class TfliteTensor:
     axis: int
     value: NDArray[Any] | None
     """The constant, or None for an activation."""
+    kind: str = "INT8"
+    """Name of the element type, also where NumPy has none for it (RESOURCE, STRING, ...)."""
+    is_state: bool = False
+    """Whether it keeps its value from one inference to the next."""
 
 
 @dataclass(frozen=True)
@@ -57,9 +85,31 @@ class TfliteOperator:
     outputs: tuple[int, ...]
     options: Any
     """The generated options object, or None."""
+    read: set[str] = field(default_factory=set, compare=False)
+    """Fields of the options that were asked for."""
+    dilated: Any = None
+    """What takes the place of padding and dilation (:mod:`.spaces`), or None."""
+
+    def unread(self) -> dict[str, Any]:
+        """Fields of the options that are set and that nobody asked for: their meaning would be lost."""
+        if self.options is None:
+            return {}
+        accessors = vars(type(self.options))
+        names = [
+            name
+            for name, accessor in accessors.items()
+            if callable(accessor) and name[0].isupper() and name != "Init" and not name.startswith("GetRootAs")
+        ]
+        scalars = [name for name in names if not name.endswith(_VECTORS) and f"{name}Length" not in accessors]
+        return {
+            name: value
+            for name in scalars
+            if name not in self.read | _HARMLESS and "Identifier" not in name and (value := self.option(name, 0))
+        }
 
     def option(self, name: str, default: Any) -> Any:
         """Field ``name`` of the options, or ``default`` where there are none."""
+        self.read.add(name)
         try:
             return default if self.options is None else getattr(self.options, name)()
         except struct.error as error:  # the options point outside the file
@@ -80,6 +130,8 @@ class TfliteModel:
     operators: list[TfliteOperator]
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    sha256: str = ""
+    """Of the file."""
 
 
 def read(source: str | Path | bytes, name: str | None) -> TfliteModel:
@@ -95,11 +147,12 @@ def read(source: str | Path | bytes, name: str | None) -> TfliteModel:
     try:
         if not tflite.Model.ModelBufferHasIdentifier(content, 0):
             raise ValueError("no TFL3 identifier")
-        return _parse(tflite.Model.GetRootAsModel(content, 0), name or "model")
+        model = _parse(tflite.Model.GetRootAsModel(content, 0), name or "model")
     except _DAMAGE as error:
         raise TinyFormerError(
             f"{label} is not a TensorFlow Lite model or is damaged ({error}): convert it again"
         ) from error
+    return replace(model, sha256=hashlib.sha256(content).hexdigest())
 
 
 def _parse(model: Any, name: str) -> TfliteModel:
@@ -116,9 +169,10 @@ def _parse(model: Any, name: str) -> TfliteModel:
 
 def _tensor(model: Any, tensor: Any) -> TfliteTensor:
     shape = tuple(int(size) for size in _array(tensor.ShapeAsNumpy()))
-    if tensor.Type() not in _DTYPES:
+    kind = _TYPE_NAMES.get(tensor.Type())
+    if kind is None:
         raise ValueError(f"tensor type {tensor.Type()}")
-    dtype = _DTYPES[tensor.Type()]
+    dtype = _DTYPES.get(tensor.Type(), np.void)
     quantization = tensor.Quantization()
     scale, zero_point, axis = np.zeros(0), np.zeros(0, np.int64), 0
     if quantization is not None:
@@ -127,10 +181,10 @@ def _tensor(model: Any, tensor: Any) -> TfliteTensor:
         axis = quantization.QuantizedDimension()
     data = _array(model.Buffers(tensor.Buffer()).DataAsNumpy())
     value = None
-    if data.size:
+    if data.size and dtype is not np.void:
         value = np.frombuffer(data.astype(np.uint8).tobytes(), np.dtype(dtype).newbyteorder("<")).reshape(shape)
     label = (tensor.Name() or b"").decode().split(";")[0]
-    return TfliteTensor(label, shape, dtype, scale, zero_point, axis, value)
+    return TfliteTensor(label, shape, dtype, scale, zero_point, axis, value, kind, bool(tensor.IsVariable()))
 
 
 def _operator(model: Any, operator: Any, tensors: int) -> TfliteOperator:

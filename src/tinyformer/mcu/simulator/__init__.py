@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A microcontroller in software: executes firmware bit for bit and counts its cycles.
 
 `Simulator` is the entry; the C++ core is under ``core/``, its rules are explained in ``docs/timing_model.md``.
@@ -13,7 +14,7 @@ from tinyformer.mcu.simulator.result import (
     SimulationResult,
     StopReason,
 )
-from tinyformer.mcu.simulator.simulator import Limits, Simulator
+from tinyformer.mcu.simulator.simulator import Limits, SerialStep, Simulator
 
 __all__ = [
     "Cost",
@@ -22,6 +23,7 @@ __all__ = [
     "LayerCost",
     "Limits",
     "RegionCost",
+    "SerialStep",
     "SimulationResult",
     "Simulator",
     "StopReason",

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A simulation's result for people and other programs: tables, JSON, speedscope."""
 
 from __future__ import annotations
@@ -8,19 +9,30 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tinyformer.mcu.simulator.result import Cost, SimulationResult, StopReason
 
 SPEEDSCOPE_SCHEMA = "https://www.speedscope.app/file-format-schema.json"
 _FUNCTIONS_SHOWN = 30
-_FAILURES = {StopReason.FAULT: 101, StopReason.LOCKUP: 102, StopReason.INSTRUCTION_LIMIT: 103, StopReason.RESET: 104}
+_FAILURES = {
+    StopReason.FAULT: 101,
+    StopReason.LOCKUP: 102,
+    StopReason.INSTRUCTION_LIMIT: 103,
+    StopReason.RESET: 104,
+    StopReason.OUTPUT_LIMIT: 105,
+    StopReason.INTERRUPTED: 130,
+}
 
 
 def process_status(result: SimulationResult) -> int:
-    """Exit status for a shell: the program's own, 0 where it was stopped as wished, 101 to 104 where it failed."""
+    """Exit status for a shell: the program's own, 0 where it was stopped as wished, 101 to 105 where it failed.
+
+    A shell keeps eight bits: a failure whose status has none of them is 1.
+    """
     if result.reason is StopReason.EXIT:
-        return result.exit_code & 0xFF
+        return result.exit_code & 0xFF or int(result.exit_code != 0)
     return _FAILURES.get(result.reason, 0)
 
 
@@ -31,15 +43,29 @@ def print_result(result: SimulationResult, console: Console, *, profile: bool = 
         profile: also print the tables of layers, functions and stall causes.
     """
     if result.fault is not None:
-        console.print(f"[bold red]{result.reason.name.replace('_', ' ').lower()}[/]: {result.fault}", highlight=False)
+        console.print(
+            f"[bold red]{result.reason.name.replace('_', ' ').lower()}[/]: {escape(str(result.fault))}",
+            highlight=False,
+            soft_wrap=True,
+        )
     else:
-        console.print(f"{result.reason.name.replace('_', ' ').lower()}, status {result.exit_code}", highlight=False)
-    console.print(f"{result.instructions:,} instructions, {result.stack_bytes:,} bytes of stack", highlight=False)
+        console.print(
+            f"{result.reason.name.replace('_', ' ').lower()}, status {result.exit_code}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    for note in result.notes:
+        console.print(note, highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"{result.instructions:,} instructions, {result.stack_bytes:,} bytes of stack", highlight=False, soft_wrap=True
+    )
     if result.mode != "timing":
         return
     console.print(
-        f"{result.cycles:,} cycles = {result.milliseconds:.3f} ms on {result.mcu} (cycle model: {result.validation})",
+        f"{result.cycles:,} cycles = {result.milliseconds:.3f} ms on {result.mcu} (cycle model: {result.validation}; "
+        f"{result.uncertainty})",
         highlight=False,
+        soft_wrap=True,
     )
     if profile:
         if result.layers:
@@ -56,7 +82,7 @@ def _cost_table(title: str, rows: Iterable[tuple[str, Cost]]) -> Table:
     for column in table.columns[1:3]:
         column.justify = "right"
     for name, cost in rows:
-        table.add_row(name, f"{cost.cycles:,}", f"{cost.instructions:,}", _main_causes(cost))
+        table.add_row(escape(name), f"{cost.cycles:,}", f"{cost.instructions:,}", _main_causes(cost))
     return table
 
 

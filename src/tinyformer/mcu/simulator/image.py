@@ -1,4 +1,5 @@
-"""Firmware images: ELF with symbols, or raw binaries of the flash."""
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware images: ELF with symbols, Intel HEX, or raw binaries of the flash."""
 
 from __future__ import annotations
 
@@ -12,6 +13,11 @@ from elftools.elf.sections import SymbolTableSection
 
 from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
+from tinyformer.mcu.simulator.file_kinds import known_kind
+from tinyformer.mcu.simulator.intel_hex import read_intel_hex
+
+_MOST_BYTES = 256 << 20
+"""Of a file: ELF files hold debug information, too."""
 
 LAYER_NAME = re.compile(r"_layer_(\d+)$")
 
@@ -83,24 +89,61 @@ def _line_in_unit(program, address: int) -> str | None:  # type: ignore[no-untyp
 
 
 def load_image(path: Path, mcu: McuConfig) -> FirmwareImage:
-    """Read a firmware: an ELF file, or anything else as the raw content of the flash.
+    """Read a firmware: an ELF file, Intel HEX, or the raw content of the flash.
 
     Raises:
         TinyFormerError: the file cannot be read, is no Arm firmware, or does not fit the flash.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise TinyFormerError(f"Cannot read the firmware '{path}': {error.strerror}.") from error
+    content = _content(path)
     if content.startswith(b"\x7fELF"):
         return _load_elf(path)
+    if content.startswith(b":") and content[1:9].isalnum():
+        return FirmwareImage(path, read_intel_hex(content, str(path)))
+    if kind := known_kind(content):
+        raise TinyFormerError(
+            f"'{path}' is {kind}, no firmware: give an ELF file, Intel HEX (.hex), or the raw content of the flash "
+            "(.bin)."
+        )
     if len(content) < 8:
         raise TinyFormerError(f"The firmware '{path}' is too short to hold a vector table.")
     if len(content) > mcu.flash_bytes:
         raise TinyFormerError(
             f"The firmware '{path}' has {len(content):,} bytes, the flash of {mcu.name} only {mcu.flash_bytes:,}."
         )
+    _check_vectors(path, content, mcu)
     return FirmwareImage(path, [(mcu.flash.start, content)])
+
+
+def _content(path: Path) -> bytes:
+    try:
+        if path.exists() and not path.is_file():
+            raise TinyFormerError(f"The firmware '{path}' is no regular file: copy it into one.")
+        if path.stat().st_size > _MOST_BYTES:
+            raise TinyFormerError(
+                f"The firmware '{path}' has {path.stat().st_size:,} bytes; more than {_MOST_BYTES:,} is no firmware."
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise TinyFormerError(f"Cannot read the firmware '{path}': {error.strerror}.") from error
+
+
+def _check_vectors(path: Path, content: bytes, mcu: McuConfig) -> None:
+    """A raw image begins with the vector table: initial stack pointer and reset handler."""
+    stack, entry = int.from_bytes(content[:4], "little"), int.from_bytes(content[4:8], "little")
+    in_ram = any(
+        start < stack <= start + region.bytes
+        for region in mcu.memories.values()
+        if region.kind != "flash"
+        for start in (region.start, *region.aliases)
+    )
+    in_flash = entry & 1 and any(
+        start <= entry < start + mcu.flash_bytes for start in (mcu.flash.start, *mcu.flash.aliases)
+    )
+    if not in_ram or not in_flash:
+        raise TinyFormerError(
+            f"'{path}' does not begin with the vector table of a firmware for {mcu.name}: stack {stack:#010x}, entry "
+            f"{entry:#010x}. Is it firmware, for this microcontroller, and whole from the start of its flash?"
+        )
 
 
 def _load_elf(path: Path) -> FirmwareImage:

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulator's C++ core: built on first use, loaded by ctypes."""
 
 from __future__ import annotations
@@ -64,6 +65,10 @@ def load_core() -> ctypes.CDLL:
         "simulator_add_symbol": (None, [handle, word, word, text, ctypes.c_int]),
         "simulator_watch_stack": (None, [handle, word, word]),
         "simulator_set_text": (None, [handle, ctypes.c_int, text, size]),
+        "simulator_add_step": (None, [handle, text, size, text, size]),
+        "simulator_attach": (None, [handle, ctypes.c_int]),
+        "simulator_limit_output": (None, [handle, size]),
+        "simulator_interrupt": (None, [handle]),
         "simulator_run": (ctypes.c_int, [handle, ctypes.c_uint64, text, size]),
         "simulator_report": (text, [handle]),
         "simulator_output": (ctypes.POINTER(ctypes.c_char), [handle, ctypes.POINTER(size)]),

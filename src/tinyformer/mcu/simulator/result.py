@@ -1,9 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a simulation tells."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+
+from tinyformer.config.mcu import CodeKind
 
 
 class StopReason(Enum):
@@ -16,11 +19,15 @@ class StopReason(Enum):
     LOCKUP = 4
     """The program waits for ever: a branch to itself or WFI, and no interrupt that could come."""
     INPUT_EXHAUSTED = 5
-    """The program polls a serial port whose input is used up."""
+    """The program waits for input, and all that was given is used up."""
     OUTPUT_MATCHED = 6
     """The text to stop at was printed."""
     RESET = 7
     """The program asked for a reset of the chip."""
+    OUTPUT_LIMIT = 8
+    """The program printed more than is kept."""
+    INTERRUPTED = 9
+    """Whoever ran the simulation ended it."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +106,10 @@ class SimulationResult:
     milliseconds: float
     validation: str
     """How far the cycle model is checked against boards (see `McuConfig.validation`)."""
+    kind: CodeKind
+    """What the time mostly went into."""
+    uncertainty: str
+    """By how much the cycles could be off for code of this kind."""
     causes: dict[str, int]
     functions: list[FunctionCost]
     """Most expensive first."""

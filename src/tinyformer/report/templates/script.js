@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 "use strict";
 
 /* Figures: colours of text and grid come from the style sheet, so that they follow the light or dark scheme. */

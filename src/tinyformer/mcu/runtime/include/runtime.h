@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the start-up code offers to a program. */
 #ifndef TINYFORMER_RUNTIME_H
 #define TINYFORMER_RUNTIME_H

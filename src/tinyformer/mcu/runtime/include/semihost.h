@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Arm semihosting (BKPT 0xAB): input and output through a debugger or the simulator.
  * Specification: https://github.com/ARM-software/abi-aa, semihosting for AArch32 and AArch64. */
 #ifndef TINYFORMER_SEMIHOST_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The part of <string.h> that firmware needs. A freestanding compiler treats memcpy() as an ordinary function; the
  * builtins let it expand small constant copies in place (a 4-byte copy is one load and one store). */
 #ifndef TINYFORMER_STRING_H

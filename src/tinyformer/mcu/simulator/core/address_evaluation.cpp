@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Execution of an AddressProgram: a small interpreter of integer instructions.
 #include <cstdint>
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Extraction of an AddressProgram from the instructions of a block.
 #include "address_program.hpp"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Which addresses a basic block will touch, computed when the block is entered.
 //
 // A callback of the emulator on every access costs some 400 ns. Instead, the part of a block that its addresses depend

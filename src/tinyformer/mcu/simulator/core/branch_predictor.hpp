@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Branch target buffer with two-bit counters; branches it does not know are predicted taken if they go backward.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The C interface that Python loads by ctypes. Errors travel as text: no exception crosses this boundary.
 #include <cstring>
 #include <exception>
@@ -44,12 +45,25 @@ void simulator_watch_stack(Handle* handle, std::uint32_t low, std::uint32_t high
     handle->machine.watch_stack(low, high);
 }
 
-// `channel`: 0 standard input, 1 serial input, 2 text to stop at.
+// `channel`: 0 standard input, 1 text to stop at.
 void simulator_set_text(Handle* handle, int channel, const char* data, std::size_t size) {
     auto& io = handle->machine.io();
-    std::string& target = channel == 0 ? io.input : channel == 1 ? io.serial : io.stop_text;
-    target.assign(data, size);
+    (channel == 0 ? io.input : io.stop_text).assign(data, size);
 }
+
+// The host sends a text on the serial line when the program has printed `expect`, or, if that is empty, gone quiet.
+void simulator_add_step(Handle* handle, const char* expect, std::size_t expect_size, const char* send,
+                        std::size_t send_size) {
+    handle->machine.io().line.add({std::string(expect, expect_size), std::string(send, send_size)});
+}
+
+// The serial line is a file descriptor.
+void simulator_attach(Handle* handle, int terminal) { handle->machine.io().line.attach(terminal); }
+
+void simulator_limit_output(Handle* handle, std::size_t bytes) { handle->machine.io().output_limit = bytes; }
+
+// Ends a run; to be called from another thread.
+void simulator_interrupt(Handle* handle) { handle->machine.io().interrupted = true; }
 
 // Runs the program; returns 0 and a message in `error` for a failure of the simulator itself.
 int simulator_run(Handle* handle, std::uint64_t instruction_limit, char* error, std::size_t error_bytes) {

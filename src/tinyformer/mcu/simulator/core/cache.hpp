@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A set-associative, write-back, write-allocate cache with random replacement; only tags, no data.
 #pragma once
 #include <cstdint>

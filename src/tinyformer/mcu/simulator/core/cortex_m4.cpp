@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cortex_m4.hpp"
 
 #include <algorithm>
@@ -33,7 +34,6 @@ CortexM4Constants::CortexM4Constants(const Settings& settings) {
     float_divide = cycles("float_divide");
     float_dependency = cycles("float_dependency");
     unaligned = cycles("unaligned_access");
-    accelerator_control = cycles("accelerator_control");
 }
 
 Cycle PrefetchUnit::start(Address address, unsigned size) {
@@ -164,9 +164,7 @@ TimingStatistics CortexM4::statistics() const {
         {flash.instruction_hits, flash.instruction_misses, 0}, {flash.data_hits, flash.data_misses, 0}, branches_, 0};
 }
 
-void CortexM4::control_register(Address address, std::uint32_t value) {
-    if (address == constants_.accelerator_control) flash_.control(value);
-}
+void CortexM4::control_register(Address address, std::uint32_t value) { flash_.control(address, value); }
 
 std::unique_ptr<TimingModel> make_cortex_m4(const Settings& settings, const MemoryMap& memory) {
     return std::make_unique<CortexM4>(settings, memory);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The Cortex-M4: one instruction at a time, code through a small prefetch unit. Rules: docs/timing_model.md.
 #pragma once
 #include <array>
@@ -13,7 +14,6 @@ struct CortexM4Constants {
     unsigned prefetch_words, prefetch_refill, single_load, paired_load, register_offset_store, double_word_access,
         table_branch, load_to_pc, address_dependency, taken_branch, indirect_branch, loaded_branch, divide,
         float_accumulate, float_divide, float_dependency, unaligned;
-    Address accelerator_control;
 };
 
 // Reads code ahead, word by word, as far as it has room.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "cortex_m7.hpp"
 
 #include <algorithm>
@@ -28,7 +29,14 @@ CortexM7Constants::CortexM7Constants(const Settings& settings) {
     saturate = cycles("saturate_latency");
     floating = cycles("float_latency");
     float_accumulate = cycles("float_accumulate_latency");
+    float_fused = cycles("float_fused_latency");
+    float_accumulate_forward = cycles("float_accumulate_forward");
+    float_accumulate_shadow = cycles("float_accumulate_shadow");
     float_divide = cycles("float_divide_latency");
+    float_root = cycles("float_root_latency");
+    double_multiply = cycles("double_multiply");
+    double_accumulate = cycles("double_accumulate");
+    double_divide = cycles("double_divide");
     divide_extra = cycles("divide_extra");
     store_buffer_entries = cycles("store_buffer_entries");
     narrow_store_same_bank = cycles("narrow_store_same_bank");
@@ -38,6 +46,8 @@ CortexM7Constants::CortexM7Constants(const Settings& settings) {
     instruction_miss_sram = cycles("instruction_miss_sram");
     data_miss_flash = cycles("data_miss_flash");
     data_miss_sram = cycles("data_miss_sram");
+    data_miss_overlap = cycles("data_miss_overlap");
+    data_miss_window = cycles("data_miss_window");
     store_miss = cycles("store_miss");
     dirty_eviction = cycles("dirty_eviction");
     uncached_flash_fetch = cycles("uncached_flash_fetch");
@@ -100,8 +110,10 @@ struct CortexM7::Issue {
     std::uint32_t traits;
     std::uint8_t accesses;
     std::uint8_t extra_cycles;               // of LDM and STM beyond the first
+    std::uint8_t hold_cycles;                // of divisions and double precision: nothing issues meanwhile
     bool crosses_chunk;                      // its second half-word lies in the next eight bytes
     std::uint16_t operands_end, writes_end;  // in the arrays of the block; they begin where the predecessor's end
+    RegisterSet reads, written, addresses;
 };
 
 struct CortexM7::Prepared : PreparedBlock {
@@ -111,7 +123,7 @@ struct CortexM7::Prepared : PreparedBlock {
 };
 
 CortexM7::CortexM7(const Settings& settings, const MemoryMap& memory)
-    : constants_(settings), memory_(memory), fetch_(constants_, memory) {
+    : constants_(settings), memory_(memory), fetch_(constants_, memory), line_fills_(constants_) {
     const auto instruction = settings.list("instruction_cache"), data = settings.list("data_cache");
     fetch_.cache.configure(static_cast<unsigned>(instruction.at(0)), static_cast<unsigned>(instruction.at(1)));
     data_cache_.configure(static_cast<unsigned>(data.at(0)), static_cast<unsigned>(data.at(1)));
@@ -119,29 +131,78 @@ CortexM7::CortexM7(const Settings& settings, const MemoryMap& memory)
     predictor_.configure(constants_.branch_target_entries);
 }
 
+namespace {
+
+// The part of a floating-point instruction that depends on what it works with.
+struct FloatTimes {
+    unsigned value = 1, accumulator = 1, store_data = 1;  // when its result is ready for each role
+};
+
+bool is_float(Register number) { return number >= kFirstFloat && number < kRegisterCount; }
+
+// Cycles after the issue of `instruction` at which a floating-point register that it writes is ready.
+FloatTimes float_times(const Instruction& instruction, const CortexM7Constants& constants) {
+    const unsigned forward = constants.float_accumulate_forward;
+    if (instruction.has(kFloatTransfer)) return {constants.load_to_use, forward, constants.load_to_use};
+    if (instruction.has(kFloatAccumulate)) {
+        if (instruction.has(kFused)) return {constants.float_fused, forward, forward};
+        return {constants.float_accumulate, forward + 1, forward + 1};
+    }
+    if (instruction.has(kFloatDivide)) {
+        const unsigned latency = instruction.has(kDoublePrecision)           ? constants.double_divide
+                                 : instruction.latency == Latency::FloatRoot ? constants.float_root
+                                                                             : constants.float_divide;
+        return {latency, latency, latency};
+    }
+    return {constants.floating, forward, 1};
+}
+
+}  // namespace
+
 std::unique_ptr<PreparedBlock> CortexM7::prepare(const Block& block) const {
     auto prepared = std::make_unique<Prepared>();
-    const auto latency_of = [&](Latency latency) -> unsigned {
-        switch (latency) {
-            case Latency::WordLoad:
-                return constants_.load_to_use;
-            case Latency::NarrowLoad:
-                return constants_.narrow_load_to_use;
-            case Latency::Multiply:
-                return constants_.multiply;
-            case Latency::Saturate:
-                return constants_.saturate;
-            case Latency::Float:
-                return constants_.floating;
-            case Latency::FloatAccumulate:
-                return constants_.float_accumulate;
-            case Latency::FloatDivide:
-                return constants_.float_divide;
-            case Latency::Simple:
-                return 1;
-        }
-        return 1;
-    };
+    for (const Instruction& instruction : block.instructions) prepare_issue(instruction, prepared.get());
+    return prepared;
+}
+
+void CortexM7::prepare_issue(const Instruction& instruction, Prepared* prepared) const {
+    Issue issue{};
+    issue.address = instruction.address;
+    issue.traits = instruction.traits;
+    if (instruction.has(kFloatTransfer) && instruction.has(kDoubleWord)) issue.traits |= kAlone;
+    issue.accesses = instruction.accesses;
+    // A cycle for two words; LDRD and STRD take one.
+    if (instruction.has(kMultiple) && instruction.words > 2) {
+        issue.extra_cycles = static_cast<std::uint8_t>((instruction.words + 1) / 2 - 1);
+    }
+    issue.hold_cycles = static_cast<std::uint8_t>(hold_cycles(instruction));
+    issue.crosses_chunk = instruction.size == 4 && (instruction.address & 7) == 6;
+    issue.reads = instruction.reads;
+    issue.addresses = instruction.address_registers;
+    for (const Result& result : instruction.results) {
+        if (result.role != ResultRole::BaseUpdate) issue.written |= bit(result.reg);
+    }
+    prepare_operands(instruction, prepared);
+    prepare_writes(instruction, issue.extra_cycles, prepared);
+    issue.operands_end = static_cast<std::uint16_t>(prepared->operands.size());
+    issue.writes_end = static_cast<std::uint16_t>(prepared->writes.size());
+    prepared->issues.push_back(issue);
+}
+
+// Cycles after its own in which an instruction lets no other issue.
+unsigned CortexM7::hold_cycles(const Instruction& instruction) const {
+    if (instruction.has(kDivide)) return constants_.divide_extra;
+    if (instruction.has(kDoublePrecision)) {
+        if (instruction.has(kFloatDivide)) return constants_.double_divide - 1;
+        if (instruction.has(kFloatAccumulate)) return constants_.double_accumulate - 1;
+        if (instruction.has(kFloatMultiply)) return constants_.double_multiply - 1;
+        return 0;
+    }
+    if (!instruction.has(kFloatDivide)) return 0;
+    return (instruction.latency == Latency::FloatRoot ? constants_.float_root : constants_.float_divide) - 1;
+}
+
+void CortexM7::prepare_operands(const Instruction& instruction, Prepared* prepared) const {
     const auto early = [](SourceRole role) -> std::int8_t {
         switch (role) {
             case SourceRole::Address:
@@ -155,28 +216,66 @@ std::unique_ptr<PreparedBlock> CortexM7::prepare(const Block& block) const {
         }
         return 0;
     };
-    for (const Instruction& instruction : block.instructions) {
-        Issue issue{};
-        issue.address = instruction.address;
-        issue.traits = instruction.traits;
-        issue.accesses = instruction.accesses;
-        // A cycle for two registers; LDRD and STRD take one.
-        if (instruction.has(kMultiple) && instruction.accesses > 2) {
-            issue.extra_cycles = static_cast<std::uint8_t>((instruction.accesses + 1) / 2 - 1);
+    for (const Source& source : instruction.sources) {
+        if (is_float(source.reg) && source.role == SourceRole::Accumulator) {
+            const auto entry = static_cast<Register>(kAsAccumulator + source.reg - kFirstFloat);
+            // The intermediate rounding of VMLA leaves its accumulator a cycle more than VFMA's.
+            prepared->operands.push_back({entry, static_cast<std::int8_t>(instruction.has(kFused) ? 0 : -1)});
+        } else if (is_float(source.reg) && source.role == SourceRole::StoreData) {
+            prepared->operands.push_back({static_cast<Register>(kAsStoreData + source.reg - kFirstFloat), 0});
+        } else {
+            prepared->operands.push_back({source.reg, early(source.role)});
         }
-        issue.crosses_chunk = instruction.size == 4 && (instruction.address & 7) == 6;
-        for (const Source& source : instruction.sources) prepared->operands.push_back({source.reg, early(source.role)});
-        for (const Result& result : instruction.results) {
-            unsigned latency = latency_of(instruction.latency);
-            if (result.role == ResultRole::BaseUpdate) latency = 0;
-            if (result.role == ResultRole::Flags) latency = 1;
-            prepared->writes.push_back({result.reg, static_cast<std::uint8_t>(latency + issue.extra_cycles)});
-        }
-        issue.operands_end = static_cast<std::uint16_t>(prepared->operands.size());
-        issue.writes_end = static_cast<std::uint16_t>(prepared->writes.size());
-        prepared->issues.push_back(issue);
     }
-    return prepared;
+    // What may not issue in the shadow of a multiply-accumulate, not even in the first slot.
+    const bool addition = instruction.has(kFloat) && !instruction.has(kFloatAccumulate | kFloatMove | kFloatDivide) &&
+                          !instruction.has(kFloatMultiply);
+    const bool wide_transfer = instruction.has(kFloatTransfer) && instruction.has(kMultiple | kDoubleWord);
+    if (addition || wide_transfer) prepared->operands.push_back({kAfterAccumulate, 0});
+}
+
+void CortexM7::prepare_writes(const Instruction& instruction, unsigned extra_cycles, Prepared* prepared) const {
+    const unsigned latency = result_latency(instruction);
+    const auto write = [&](Register number, unsigned cycles) {
+        prepared->writes.push_back({number, static_cast<std::uint8_t>(cycles + extra_cycles)});
+    };
+    for (const Result& result : instruction.results) {
+        if (result.role == ResultRole::BaseUpdate) {
+            write(result.reg, 0);
+        } else if (result.role == ResultRole::Flags) {
+            write(result.reg, 1);
+        } else if (is_float(result.reg)) {
+            const FloatTimes times = float_times(instruction, constants_);
+            const auto number = static_cast<Register>(result.reg - kFirstFloat);
+            write(result.reg, times.value);
+            write(static_cast<Register>(kAsAccumulator + number), times.accumulator);
+            write(static_cast<Register>(kAsStoreData + number), times.store_data);
+        } else {
+            write(result.reg, latency);
+        }
+    }
+    if (instruction.has(kFloatAccumulate)) write(kAfterAccumulate, constants_.float_accumulate_shadow + 1);
+}
+
+unsigned CortexM7::result_latency(const Instruction& instruction) const {
+    switch (instruction.latency) {
+        case Latency::WordLoad:
+            return constants_.load_to_use;
+        case Latency::NarrowLoad:
+            return constants_.narrow_load_to_use;
+        case Latency::Multiply:
+            return constants_.multiply;
+        case Latency::Saturate:
+            return constants_.saturate;
+        case Latency::Float:  // to a core register or to the flags of the FPU
+            return instruction.has(kFloatMove) ? 1 : constants_.floating;
+        case Latency::FloatAccumulate:
+        case Latency::FloatDivide:
+        case Latency::FloatRoot:
+        case Latency::Simple:
+            return 1;
+    }
+    return 1;
 }
 
 // Whether an instruction whose operands are ready may join the one already issued in this cycle.
@@ -185,6 +284,10 @@ bool CortexM7::may_pair(const Issue& issue, const Access* accesses) const {
     if (slots_used_ >= kIssueWidth) return false;
     if ((traits & (kAlone | kFirstSlot)) != 0 || (group_ & (kAlone | kBranch)) != 0) return false;
     if ((both & kSingleUnits) != 0) return false;
+    if ((traits & (kFloatTransfer | kFloatMove)) != 0) {
+        if ((group_ & kFloatAccumulate) != 0 || ready_[kAfterAccumulate] > now_) return false;
+    }
+    if ((traits & kFloatAccumulate) != 0 && (group_ & kFloatTransfer) != 0) return false;
     // Two loads go to different 32-bit banks.
     if ((both & kLoad) != 0 && (accesses->size == 0 || bank_of(accesses->address) == group_bank_)) return false;
     const bool multiply_and_store =
@@ -224,9 +327,9 @@ Cycle CortexM7::memory_wait(const Issue& issue, const Access* accesses, CauseCou
         }
         const Cache::Outcome outcome = data_cache_.access(line, access.write);
         if (outcome == Cache::Outcome::Hit) continue;
-        const Cycle miss = access.write                ? constants_.store_miss
-                           : kind == MemoryKind::Flash ? constants_.data_miss_flash
-                                                       : constants_.data_miss_sram;
+        const Cycle alone = kind == MemoryKind::Flash ? constants_.data_miss_flash : constants_.data_miss_sram;
+        const Cycle miss = access.write ? constants_.store_miss : line_fills_.wait(now_ + wait, alone, issue.addresses);
+        if (!access.write) line_fills_.loaded(issue.written);
         wait += miss;
         count(causes, access.write ? Cause::Store : miss_cause) += miss;
         if (outcome == Cache::Outcome::MissWithEviction) {
@@ -273,14 +376,15 @@ void CortexM7::execute(Block& block, const std::vector<Access>& accesses, Addres
         group_ |= issue.traits;
 
         Cycle wait = 0;
+        if (line_fills_.open(now_)) line_fills_.follow(issue.reads, issue.written);
         if (issue.accesses != 0) {
             if ((issue.traits & kLoad) != 0 && access->size != 0) group_bank_ = bank_of(access->address);
             wait = memory_wait(issue, access, causes);
             access += issue.accesses;
         }
-        if ((issue.traits & kDivide) != 0) {
-            wait += constants_.divide_extra;
-            count(causes, Cause::MultiCycle) += constants_.divide_extra;
+        if (issue.hold_cycles != 0) {
+            wait += issue.hold_cycles;
+            count(causes, Cause::MultiCycle) += issue.hold_cycles;
         }
         const Cycle available = now_ + ((issue.traits & kLoad) != 0 ? wait : 0);
         for (const auto* end = prepared.writes.data() + issue.writes_end; write != end; ++write) {

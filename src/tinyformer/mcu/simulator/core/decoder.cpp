@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "decoder.hpp"
 
 #include <initializer_list>
@@ -37,6 +38,7 @@ void classify_transfer(const cs_insn& raw, Instruction* out) {
     const bool store_multiple = starts_with_any(name, {"stm", "vstm"}) || is_any(raw.id, {ARM_INS_PUSH, ARM_INS_VPUSH});
     if (load_multiple || store_multiple) {
         out->traits |= (load_multiple ? kLoad : kStore) | kMultiple | kAlone;
+        if (name[0] == 'v') out->traits |= kFloatTransfer;
         for (int index = has_implicit_base(raw.id) ? 0 : 1; index < arm.op_count; ++index) {
             out->accesses += 1;
             out->words += is_double(arm.operands[index].reg) ? 2 : 1;
@@ -56,6 +58,7 @@ void classify_transfer(const cs_insn& raw, Instruction* out) {
     const bool load = starts_with_any(name, {"ldr", "vldr"});
     if (!load && !starts_with_any(name, {"str", "vstr"})) return;
     out->traits |= load ? kLoad : kStore;
+    if (name[0] == 'v') out->traits |= kFloatTransfer;
     out->accesses = out->words = 1;
     if (load) {
         const bool narrow = is_any(raw.id, {ARM_INS_LDRB, ARM_INS_LDRH, ARM_INS_LDRSB, ARM_INS_LDRSH});
@@ -106,12 +109,18 @@ bool classify_operation(const cs_insn& raw, Instruction* out, bool* accumulates)
     } else if (name[0] == 'v' && !out->has(kLoad | kStore)) {
         out->traits |= kFloat;
         out->latency = Latency::Float;
+        if (name.find(".f64") != std::string::npos) out->traits |= kDoublePrecision;
         if (starts_with_any(name, {"vdiv", "vsqrt"})) {
             out->traits |= kFloatDivide;
-            out->latency = Latency::FloatDivide;
+            out->latency = name[1] == 'd' ? Latency::FloatDivide : Latency::FloatRoot;
+        } else if (starts_with_any(name, {"vmul", "vnmul"})) {
+            out->traits |= kFloatMultiply;
+        } else if (starts_with_any(name, {"vmov"})) {
+            out->traits |= kFloatMove;
         } else if (starts_with_any(name, {"vml", "vfm", "vfn", "vnml"})) {
             out->traits |= kFloatAccumulate;
-            if (starts_with_any(name, {"vml", "vfm"})) out->latency = Latency::FloatAccumulate;
+            if (starts_with_any(name, {"vfm", "vfn"})) out->traits |= kFused;
+            out->latency = Latency::FloatAccumulate;
         }
     } else if (is_any(raw.id, {ARM_INS_SXTB16, ARM_INS_UXTB16})) {
         out->traits |= kFirstSlot | kShifter;
@@ -250,6 +259,7 @@ Instruction Decoder::translate(const cs_insn& raw) const {
     if (accumulates && arm.op_count >= 4 && is_register(arm.operands[3])) {
         accumulators = bit(register_number(arm.operands[3].reg));
     }
+    if (out.has(kFloatAccumulate)) accumulators = bit(first);
     if (starts_with_any(raw.mnemonic, {"smlal", "umlal"})) {
         accumulators = bit(first) | bit(register_number(arm.operands[1].reg));
     }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Thumb-2 code to Instruction, by way of capstone.
 #pragma once
 #include <capstone/capstone.h>

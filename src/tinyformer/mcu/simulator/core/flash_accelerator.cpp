@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "flash_accelerator.hpp"
 
 #include <algorithm>
@@ -11,10 +12,8 @@ void FlashLines::configure(unsigned lines, unsigned line_bytes, unsigned word_by
 }
 
 FlashLines::Line* FlashLines::find(Address number) {
-    for (Line& line : lines_) {
-        if (line.number == number) return &line;
-    }
-    return nullptr;
+    const auto found = places_.find(number);
+    return found == places_.end() ? nullptr : &lines_[found->second];
 }
 
 bool FlashLines::holds(Address address) {
@@ -30,25 +29,30 @@ void FlashLines::fill(Address address) {
     if (line == nullptr) {
         line = &*std::min_element(lines_.begin(), lines_.end(),
                                   [](const Line& a, const Line& b) { return a.last_use < b.last_use; });
+        places_.erase(line->number);
         *line = Line{address / line_bytes_, 0, 0};
+        places_[line->number] = static_cast<std::size_t>(line - lines_.data());
     }
     line->valid |= word_bit(address);
     line->last_use = ++uses_;
 }
 
 FlashAccelerator::FlashAccelerator(const Settings& settings)
-    : word_bytes_(static_cast<Address>(settings.get("timing.flash_read_bytes"))),
-      read_cycles_(static_cast<Cycle>(settings.get("flash_wait_states")) + 1) {
-    const auto line_bytes = static_cast<unsigned>(settings.get("timing.accelerator_line_bytes"));
-    instructions_.configure(static_cast<unsigned>(settings.get("timing.accelerator_instruction_lines")), line_bytes,
+    : word_bytes_(static_cast<Address>(settings.get("flash_accelerator.read_bytes"))),
+      read_cycles_(static_cast<Cycle>(settings.get("flash_wait_states")) + 1),
+      control_(settings.list("flash_accelerator.control")) {
+    instruction_cache_ = data_cache_ = control_.empty();
+    const auto line_bytes = static_cast<unsigned>(settings.get("flash_accelerator.line_bytes"));
+    instructions_.configure(static_cast<unsigned>(settings.get("flash_accelerator.instruction_lines")), line_bytes,
                             word_bytes_);
-    data_.configure(static_cast<unsigned>(settings.get("timing.accelerator_data_lines")), line_bytes, word_bytes_);
+    data_.configure(static_cast<unsigned>(settings.get("flash_accelerator.data_lines")), line_bytes, word_bytes_);
 }
 
-void FlashAccelerator::control(std::uint32_t value) {
-    prefetch_ = ((value >> 8) & 1) != 0;
-    instruction_cache_ = ((value >> 9) & 1) != 0;
-    data_cache_ = ((value >> 10) & 1) != 0;
+void FlashAccelerator::control(Address address, std::uint32_t value) {
+    if (control_.empty() || address != control_.at(0)) return;
+    prefetch_ = (value & control_.at(1)) != 0;
+    instruction_cache_ = (value & control_.at(2)) != 0;
+    data_cache_ = (value & control_.at(3)) != 0;
 }
 
 // First cycle after a read that begins at `time` or when the port is free.

@@ -1,6 +1,8 @@
-// The flash accelerator (ART) of STM32F4 and L4 parts: caches of flash words before one slow flash port.
+// SPDX-License-Identifier: Apache-2.0
+// A flash accelerator, such as the ART of STM32F4 and L4: caches of flash words before one slow flash port.
 #pragma once
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "settings.hpp"
@@ -25,6 +27,7 @@ private:
     std::uint32_t word_bit(Address address) const { return 1u << ((address % line_bytes_) / word_bytes_); }
 
     std::vector<Line> lines_;
+    std::unordered_map<Address, std::size_t> places_;  // of the lines by number
     Address line_bytes_ = 32, word_bytes_ = 8;
     std::uint64_t uses_ = 0;
 };
@@ -40,8 +43,8 @@ public:
     Cycle instruction(Address address, Cycle time);
     // The same for a load of data.
     Cycle data(Address address, Cycle time);
-    // What the program writes to FLASH_ACR.
-    void control(std::uint32_t value);
+    // What the program writes to a register; one of them switches the accelerator.
+    void control(Address address, std::uint32_t value);
 
     Statistics statistics;
 
@@ -51,7 +54,8 @@ private:
     void prefetch_after(Address word, Cycle time);
 
     Address word_bytes_;
-    Cycle read_cycles_;  // of the flash port, one read at a time
+    Cycle read_cycles_;                  // of the flash port, one read at a time
+    std::vector<std::int64_t> control_;  // address, masks of prefetch, instruction cache, data cache; empty: always on
     bool prefetch_ = false, instruction_cache_ = false, data_cache_ = false;
     FlashLines instructions_, data_;
     Cycle port_free_ = 0;

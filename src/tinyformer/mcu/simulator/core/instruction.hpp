@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the cycle models know of an instruction, independent of the core that runs it.
 #pragma once
 #include <cstdint>
@@ -30,6 +31,11 @@ enum Trait : std::uint32_t {
     kDataProcessing = 1u << 18,  // none of load, store, branch, multiply, divide, float, IT
     kFloatAccumulate = 1u << 19,
     kFloatDivide = 1u << 20,
+    kFloatTransfer = 1u << 21,    // VLDR, VSTR, VLDM, VSTM
+    kFloatMove = 1u << 22,        // VMOV of all kinds
+    kFused = 1u << 23,            // VFMA and its relatives, which round once
+    kFloatMultiply = 1u << 24,    // VMUL, VNMUL
+    kDoublePrecision = 1u << 25,  // arithmetic in double precision
 };
 
 // How long a result takes, by kind.
@@ -41,7 +47,8 @@ enum class Latency : std::uint8_t {
     Saturate,
     Float,
     FloatAccumulate,
-    FloatDivide
+    FloatDivide,
+    FloatRoot
 };
 
 enum class SourceRole : std::uint8_t {

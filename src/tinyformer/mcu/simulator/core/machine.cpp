@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "machine.hpp"
 
 #include <algorithm>
@@ -21,8 +22,7 @@ void check(uc_err error, const char* what) {
 uc_engine* open_engine(const Settings& settings) {
     uc_engine* engine = nullptr;
     check(uc_open(UC_ARCH_ARM, static_cast<uc_mode>(UC_MODE_THUMB | UC_MODE_MCLASS), &engine), "opening the emulator");
-    const bool m7 = settings.text("core") == "cortex-m7";
-    check(uc_ctl_set_cpu_model(engine, m7 ? UC_CPU_ARM_CORTEX_M7 : UC_CPU_ARM_CORTEX_M4), "choosing the core");
+    check(uc_ctl_set_cpu_model(engine, find_core(settings.text("core")).emulated_as), "choosing the core");
     return engine;
 }
 
@@ -97,6 +97,7 @@ struct MachineHooks {
     static std::uint64_t read_system(uc_engine*, std::uint64_t offset, unsigned, void* user) {
         Machine& m = machine(user);
         const Address address = SystemControl::kBase + static_cast<Address>(offset);
+        ++m.bus_reads_;
         return m.system_.read(address, m.now()) >> ((address & 3) * 8);
     }
     static void write_system(uc_engine* engine, std::uint64_t offset, unsigned, std::uint64_t value, void* user) {
@@ -113,15 +114,26 @@ Machine::Machine(const Settings& settings)
     : settings_(settings),
       engine_(open_engine(settings)),
       memory_(settings, engine_),
-      ready_bits_(settings.text("family")),
-      system_(settings.text("core") == "cortex-m7", &io_),
+      clocks_(settings),
+      status_registers_(settings),
+      system_(find_core(settings.text("core")), &io_),
       semihosting_(memory_, static_cast<std::uint64_t>(settings.get("clock_hz")), &io_),
-      devices_(make_peripherals(settings, &io_)),
+      devices_(make_peripherals(settings, clocks_, &memory_, &io_)),
       flash_blocks_(memory_.flash_bytes() / 2, nullptr),
-      check_accesses_(settings.get("check_accesses") != 0) {
+      check_accesses_(settings.get("check_accesses") != 0),
+      double_precision_(settings.get("double_precision") != 0) {
+    constexpr Cycle kQuietPart = 100,
+                    kProbePart = 233;  // of a second; not always at the same time as a periodic interrupt
+    const auto clock = static_cast<Cycle>(settings.get("clock_hz"));
+    io_.line.configure(clock / kQuietPart);
+    probe_interval_ = next_probe_ = clock / kProbePart;
+    for (const auto& device : devices_) {
+        if (device->base() != kNoRegisters) devices_by_page_[device->base() >> kDevicePage] = device.get();
+        if (device->timed()) timed_.push_back(device.get());
+    }
     if (settings.get("timing") != 0) {
-        model_ = settings.text("core") == "cortex-m7" ? make_cortex_m7(settings, memory_)
-                                                      : make_cortex_m4(settings, memory_);
+        model_ = settings.text("timing.model") == "dual-issue" ? make_cortex_m7(settings, memory_)
+                                                               : make_cortex_m4(settings, memory_);
     }
     system_.on_region = [this](bool begin, std::uint32_t number) { mark_region(begin, number); };
     system_.on_control = [this](Address address, std::uint32_t value) {
@@ -185,11 +197,9 @@ void Machine::watch_stack(Address low, Address high) {
 
 void Machine::boot() {
     std::sort(symbols_.begin(), symbols_.end(), [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
-    if (model_) {
-        for (const auto& row : settings_.table("reset_register")) {
-            model_->control_register(static_cast<Address>(row.at(0)), static_cast<std::uint32_t>(row.at(1)));
-            stored_[static_cast<Address>(row.at(0))] = static_cast<std::uint32_t>(row.at(1));
-        }
+    for (const auto& [address, value] : status_registers_.reset_values()) {
+        stored_[address] = value;
+        if (model_) model_->control_register(address, value);
     }
     memory_.read(memory_.flash_start(), 4, &initial_stack_);
     set(UC_ARM_REG_SP, initial_stack_);
@@ -220,6 +230,7 @@ Address Machine::run_once(Address pc) {
     if (error != UC_ERR_OK) {
         constexpr Address kFirstExceptionReturn = 0xFFFFFF00;
         if (fault_.address >= kFirstExceptionReturn && !active_.empty()) return return_from_exception();
+        if (fault_.kind == "undefined instruction" && execute_double_precision(stopped)) return stopped + 4;
         if (fault_.kind.empty()) fault_.kind = uc_strerror(error);
         if (fault_.kind == "undefined instruction") fault_.address = stopped;
         fault_.pc = stopped;

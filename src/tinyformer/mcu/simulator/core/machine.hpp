@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 // The simulated chip: emulator, memories, devices and, in timing mode, a cycle model fed block by block.
 #pragma once
 #include <unicorn/unicorn.h>
 
+#include <array>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -9,14 +11,15 @@
 #include <vector>
 
 #include "block.hpp"
+#include "clock_tree.hpp"
 #include "decoder.hpp"
 #include "host_io.hpp"
 #include "memory_map.hpp"
 #include "peripheral.hpp"
 #include "profile.hpp"
-#include "ready_bits.hpp"
 #include "semihosting.hpp"
 #include "settings.hpp"
+#include "status_registers.hpp"
 #include "system_control.hpp"
 #include "timing_model.hpp"
 
@@ -72,11 +75,22 @@ private:
     // Exceptions
     bool interrupts_masked() const;
     bool check_interrupts();
+    // What is to be done at `next_event_`, before the block at `address`; whether the emulator must stop for it.
+    bool attend(Address address);
+    void advance_devices();
+    Cycle next_wakeup();
     Address take_exception(unsigned number, Address return_to);
     Address return_from_exception();
     Address handle_emulator_exception(Address pc);
     void refresh_next_event();
-    void sleep();
+    // The core does nothing until an interrupt, or, with `masked`, for ever.
+    void sleep(bool masked = false);
+    bool idle_for_long(Cycle time);
+    void lock_up(const std::string& kind);
+    bool masked_for_good() const;
+    void probe(Address address);
+    void end_probe(bool idle);
+    bool execute_double_precision(Address pc);
 
     // Buses
     std::uint32_t read_peripheral(Address address, unsigned size);
@@ -95,10 +109,13 @@ private:
     MemoryMap memory_;
     Decoder decoder_;
     HostIo io_;
-    ReadyBits ready_bits_;
+    ClockTree clocks_;
+    StatusRegisters status_registers_;
     SystemControl system_;
     Semihosting semihosting_;
     std::vector<std::unique_ptr<Peripheral>> devices_;
+    std::unordered_map<Address, Peripheral*> devices_by_page_;
+    std::vector<Peripheral*> timed_;                     // devices that act by themselves or interrupt
     std::unordered_map<Address, std::uint32_t> stored_;  // peripheral registers without behaviour
     std::unique_ptr<TimingModel> model_;                 // absent in functional mode
 
@@ -121,6 +138,21 @@ private:
     int emulator_exception_ = -1;
     bool retranslate_ = false;
     Fault fault_;
+
+    // A probe follows the program for some blocks: if it comes back to the same place with the same registers, and has
+    // neither stored anything nor looked at a device, only an interrupt can change what it does.
+    struct Probe {
+        int blocks_left = 0;  // 0: none is running
+        Address address = 0;
+        std::array<std::uint32_t, 16> registers{};
+        std::uint64_t bus_reads = 0;
+    };
+    Probe probe_;
+    Cycle next_probe_ = 0, probe_interval_ = 0;
+    bool idle_ = false;  // the last probe found the program idle: look again after each interrupt
+    std::uint64_t bus_reads_ = 0;
+    Cycle idle_since_ = 0, idle_time_ = 0;  // last activity on the line, and time asleep since
+    bool double_precision_ = false;
 
     struct ExceptionContext {
         unsigned number;

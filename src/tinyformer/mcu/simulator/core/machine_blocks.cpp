@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Basic blocks: found, decoded and handed to the timing model.
 #include <algorithm>
 
@@ -52,6 +53,10 @@ Block* Machine::make_block(Address address, std::uint32_t size) {
     for (const auto& each : decoded) {
         block.instructions.push_back(each.instruction);
         block.access_count += each.instruction.accesses;
+        block.float_count += each.instruction.has(kFloat) ? 1 : 0;
+        // Pushing the same registers to the same place again changes nothing.
+        const bool stores = each.instruction.has(kStore) && (each.raw == nullptr || each.raw->id != ARM_INS_PUSH);
+        block.changes_state |= stores || each.instruction.has(kFloat | kFloatTransfer);
         block.writes_stack_pointer |= (each.instruction.writes & bit(kStackPointer)) != 0;
     }
     block.instruction_count = static_cast<std::uint32_t>(block.instructions.size());
@@ -110,7 +115,7 @@ void Machine::enter_block(Address address, std::uint32_t size) {
         fault_ = {"instruction limit reached", address, address, get(UC_ARM_REG_LR)};
         io_.stop(StopReason::InstructionLimit, 1);
     }
-    if (io_.reason != StopReason::None || (now() >= next_event_ && check_interrupts())) {
+    if (io_.reason != StopReason::None || (now() >= next_event_ && attend(address))) {
         uc_emu_stop(engine_);
         return;
     }
@@ -120,7 +125,7 @@ void Machine::enter_block(Address address, std::uint32_t size) {
         return;
     }
     if (block->self_loop) {
-        sleep();
+        sleep((get(UC_ARM_REG_PRIMASK) & 1) != 0 || (get(UC_ARM_REG_FAULTMASK) & 1) != 0);
         if (io_.reason != StopReason::None) {
             uc_emu_stop(engine_);
             return;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Peripheral registers of the simulated chip, and the report of a run.
 #include <algorithm>
 #include <map>
@@ -8,41 +9,43 @@
 namespace tinyformer {
 
 Peripheral* Machine::device_at(Address address) const {
-    constexpr Address kDeviceBytes = 0x400;
-    for (const auto& device : devices_) {
-        if (address - device->base() < kDeviceBytes) return device.get();
-    }
-    return nullptr;
+    const auto found = devices_by_page_.find(address >> kDevicePage);
+    return found == devices_by_page_.end() ? nullptr : found->second;
 }
 
 std::uint32_t Machine::read_peripheral(Address address, unsigned) {
     const Address word = address & ~Address{3};
     std::uint32_t value = 0;
+    ++bus_reads_;
     if (Peripheral* device = device_at(word)) {
         value = device->read(word - device->base(), now());
         if (io_.reason != StopReason::None) uc_emu_stop(engine_);
     } else {
         const auto found = stored_.find(word);
-        const std::uint32_t stored =
-            found == stored_.end() ? ReadyBits::reset_value(settings_.text("family"), word) : found->second;
-        value = ready_bits_.apply(word, stored);
+        value = status_registers_.read(word, found == stored_.end() ? 0 : found->second);
     }
     return value >> ((address & 3) * 8);
 }
 
 void Machine::write_peripheral(Address address, unsigned size, std::uint32_t value) {
     const Address word = address & ~Address{3};
+    const unsigned shift = (address & 3) * 8;
     if (Peripheral* device = device_at(word)) {
-        device->write(word - device->base(), value, now());
+        device->write(word - device->base(), value << shift, now());
+        advance_devices();
         refresh_next_event();
         if (io_.reason != StopReason::None) uc_emu_stop(engine_);
         return;
     }
-    const unsigned shift = (address & 3) * 8;
     const std::uint32_t mask = size >= 4 ? ~0u : ((1u << (8 * size)) - 1) << shift;
     std::uint32_t& stored = stored_[word];
     stored = (stored & ~mask) | ((value << shift) & mask);
     if (model_) model_->control_register(word, stored);
+    if (!clocks_.has(word)) return;
+    for (Peripheral* device : timed_) device->clock_changes(now());
+    clocks_.write(word, stored);
+    for (Peripheral* device : timed_) device->clock_changed(now());
+    refresh_next_event();
 }
 
 std::uint32_t Machine::stack_high_water() const {
@@ -75,7 +78,11 @@ void write_cache(std::ostringstream& out, const char* name, const Cache::Statist
 
 std::string Machine::report() const {
     std::ostringstream out;
-    out << "{\"reason\":" << static_cast<int>(io_.reason) << ",\"exit_code\":" << io_.exit_code << ',';
+    out << "{\"reason\":" << static_cast<int>(io_.reason) << ",\"exit_code\":" << io_.exit_code
+        << ",\"starved\":" << (io_.starved ? "true" : "false")
+        << ",\"unsent\":" << (io_.line.pending() ? "true" : "false")
+        << ",\"idle_cycles\":" << (io_.reason == StopReason::InputExhausted ? idle_time_ : 0)
+        << ",\"listening\":" << (io_.line.listening() ? "true" : "false") << ',';
     write_totals(out, totals());
     const TimingStatistics statistics = model_ ? model_->statistics() : TimingStatistics{};
     out << ',';
@@ -87,7 +94,9 @@ std::string Machine::report() const {
         << ",\"fault\":{\"kind\":\"" << fault_.kind << "\",\"address\":" << fault_.address << ",\"pc\":" << fault_.pc
         << ",\"lr\":" << fault_.lr << "},\"functions\":[";
     std::map<int, Totals> functions;
+    std::uint64_t float_instructions = 0;
     for (const auto& block : blocks_) {
+        float_instructions += block->executions * block->float_count;
         Totals& totals = functions[block->function];
         totals.cycles += block->cycles;
         totals.instructions += block->executions * block->instruction_count;
@@ -118,7 +127,7 @@ std::string Machine::report() const {
         out << separator << '"' << symbol.name << '"';
         separator = ",";
     }
-    out << "]}";
+    out << "],\"float_instructions\":" << float_instructions << '}';
     return out.str();
 }
 

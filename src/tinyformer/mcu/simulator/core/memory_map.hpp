@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The chip's memories: buffers of this process that the emulator executes from and the models look into.
 #pragma once
 #include <unicorn/unicorn.h>

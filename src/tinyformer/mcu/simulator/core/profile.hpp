@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Attribution of cycles to marked regions and to layers.
 #pragma once
 #include <cstdint>

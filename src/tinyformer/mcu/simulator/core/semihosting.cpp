@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "semihosting.hpp"
 
 namespace tinyformer {
@@ -29,13 +30,13 @@ std::uint32_t Semihosting::word(Address address) const {
     return value;
 }
 
-std::uint32_t Semihosting::write(Address block) {
+std::uint32_t Semihosting::write(Address block, Cycle now) {
     const Address data = word(block + 4);
     const std::uint32_t size = word(block + 8);
-    for (std::uint32_t index = 0; index < size; ++index) {
+    for (std::uint32_t index = 0; index < size && io_.reason == StopReason::None; ++index) {
         const std::uint8_t* byte = memory_.host(data + index);
         if (byte == nullptr) return size - index;
-        io_.print(static_cast<char>(*byte));
+        io_.print(static_cast<char>(*byte), now);
     }
     return 0;
 }
@@ -44,6 +45,7 @@ std::uint32_t Semihosting::read(Address block) {
     const Address data = word(block + 4);
     const std::uint32_t size = word(block + 8);
     std::uint32_t index = 0;
+    if (io_.input.empty()) io_.starved = true;
     for (; index < size && io_.consumed < io_.input.size(); ++index) {
         std::uint8_t* byte = memory_.host(data + index);
         if (byte == nullptr || memory_.kind(data + index) == MemoryKind::Flash) break;
@@ -70,21 +72,23 @@ std::uint32_t Semihosting::serve(std::uint32_t operation, std::uint32_t argument
         case kWriteCharacter: {
             std::uint32_t character = 0;
             memory_.read(argument, 1, &character);
-            io_.print(static_cast<char>(character));
+            io_.print(static_cast<char>(character), now);
             return 0;
         }
         case kWriteText: {
             std::uint32_t character = 0;
-            for (Address at = argument; memory_.read(at, 1, &character) && character != 0; ++at) {
-                io_.print(static_cast<char>(character));
+            for (Address at = argument;
+                 memory_.read(at, 1, &character) && character != 0 && io_.reason == StopReason::None; ++at) {
+                io_.print(static_cast<char>(character), now);
             }
             return 0;
         }
         case kWrite:
-            return write(argument);
+            return write(argument, now);
         case kRead:
             return read(argument);
         case kReadCharacter:
+            if (io_.input.empty()) io_.starved = true;
             return io_.consumed < io_.input.size() ? static_cast<std::uint8_t>(io_.input[io_.consumed++]) : kFailure;
         case kIsTty:
             return 1;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Arm semihosting: requests of the program to its host by BKPT 0xAB.
 // https://github.com/ARM-software/abi-aa/blob/main/semihosting/semihosting.rst
 #pragma once
@@ -18,7 +19,7 @@ public:
 
 private:
     std::uint32_t word(Address address) const;
-    std::uint32_t write(Address block);
+    std::uint32_t write(Address block, Cycle now);
     std::uint32_t read(Address block);
     void exit(std::uint32_t reason, std::uint32_t status);
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The microcontroller's description as "name value" lines, with the names of the configuration's fields.
 #pragma once
 #include <cstdint>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Translation of single instructions to steps of an AddressProgram.
 #pragma once
 #include <optional>

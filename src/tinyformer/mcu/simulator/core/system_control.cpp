@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "system_control.hpp"
 
 namespace tinyformer {
@@ -72,11 +73,11 @@ std::uint32_t SystemControl::read(Address address, Cycle now) {
             if ((tick_control_ & kTickEnable) == 0 || reload_ == 0) return 0;
             return reload_ - static_cast<std::uint32_t>((now - tick_start_) % (std::uint64_t{reload_} + 1));
         case kCpuId:
-            return cortex_m7_ ? 0x411FC271 : 0x410FC241;
+            return core_.identification;
         case kVectorTable:
             return vector_table_;
         case kCacheSize:
-            return cortex_m7_ ? (31u << 13) | (3u << 3) | 1u : 0;  // 32 sets, 4 ways, 32-byte lines
+            return core_.cache_size;
         default:
             break;
     }
@@ -102,7 +103,7 @@ void SystemControl::write(Address address, std::uint32_t value, Cycle now) {
     stored_[word] = value;
     switch (word) {
         case kItmPort0:
-            io_.print(static_cast<char>(value & 0xFF));
+            io_.print(static_cast<char>(value & 0xFF), now);
             break;
         case kItmRegionBegin:
             on_region(true, value);

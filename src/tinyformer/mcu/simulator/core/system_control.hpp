@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 // The private peripheral bus of a Cortex-M: SysTick, NVIC, SCB, DWT and ITM.
 #pragma once
 #include <bitset>
 #include <functional>
 #include <unordered_map>
 
+#include "core.hpp"
 #include "host_io.hpp"
 #include "peripheral.hpp"
 
@@ -15,7 +17,7 @@ public:
     static constexpr Address kBytes = 0x100000;
     static constexpr unsigned kSysTickException = 15, kPendSvException = 14, kFirstExternal = 16;
 
-    SystemControl(bool is_cortex_m7, HostIo* io) : cortex_m7_(is_cortex_m7), io_(*io) {}
+    SystemControl(const Core& core, HostIo* io) : core_(core), io_(*io) {}
 
     std::uint32_t read(Address address, Cycle now);
     void write(Address address, std::uint32_t value, Cycle now);
@@ -42,7 +44,7 @@ private:
     void notice_ticks(Cycle now);
     void write_set(Address first, Address address, std::uint32_t value, bool set, std::bitset<256>* bits) const;
 
-    bool cortex_m7_;
+    const Core& core_;
     HostIo& io_;
     std::unordered_map<Address, std::uint32_t> stored_;
     Address vector_table_ = 0;

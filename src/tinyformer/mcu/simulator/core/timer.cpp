@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "timer.hpp"
 
 namespace tinyformer {
@@ -8,23 +9,20 @@ enum : Address { kCr1 = 0x00, kDier = 0x0C, kSr = 0x10, kEgr = 0x14, kCnt = 0x24
 
 }  // namespace
 
-Timer::Timer(Address base, unsigned irq, std::uint64_t core_clock, std::uint64_t timer_clock, unsigned bits)
-    : Peripheral(base, irq),
-      core_clock_(core_clock),
-      timer_clock_(timer_clock),
-      mask_(bits == 32 ? ~0u : 0xFFFFu),
-      reload_(mask_) {}
+Timer::Timer(Address base, unsigned irq, const BusClock& clock, unsigned bits)
+    : Peripheral(base, irq), clock_(clock), mask_(bits == 32 ? ~0u : 0xFFFFu), reload_(mask_) {}
 
 std::uint64_t Timer::counts(Cycle now) const {
     if (!running()) return held_;
-    const auto scaled = static_cast<unsigned __int128>(now - started_) * timer_clock_;
-    return static_cast<std::uint64_t>(scaled / core_clock_ / (std::uint64_t{prescaler_} + 1));
+    return (now - started_) / (clock_.timer_divider * (Cycle{prescaler_} + 1));
 }
 
-Cycle Timer::cycles_of(std::uint64_t counts) const {
-    const auto scaled = static_cast<unsigned __int128>(counts) * (std::uint64_t{prescaler_} + 1) * core_clock_;
-    return static_cast<Cycle>((scaled + timer_clock_ - 1) / timer_clock_);
+void Timer::clock_changes(Cycle now) {
+    notice_update(now);
+    held_ = counts(now) % period();
 }
+
+void Timer::clock_changed(Cycle now) { restart(held_, now); }
 
 void Timer::restart(std::uint64_t counter, Cycle now) {
     held_ = counter;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A cycle model consumes the executed blocks in order, with the addresses they touched.
 #pragma once
 #include <memory>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Names of the quantities that every part of the simulator speaks of.
 #pragma once
 #include <cstdint>

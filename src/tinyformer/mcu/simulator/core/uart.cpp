@@ -1,64 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "uart.hpp"
+
+#include <algorithm>
 
 namespace tinyformer {
 
 namespace {
 
-constexpr std::uint32_t kReceived = 1u << 5, kSent = 1u << 6, kRoom = 1u << 7;
-constexpr std::uint32_t kTransmitterReady = 1u << 21, kReceiverReady = 1u << 22;
-constexpr std::uint32_t kReceiveInterrupt = 1u << 5, kRoomInterrupt = 1u << 7, kSentInterrupt = 1u << 6;
-constexpr unsigned kPatience = 20000;  // polls of an exhausted input before the program is taken to wait for ever
+constexpr std::uint32_t kIdle = 1u << 4, kReceived = 1u << 5, kSent = 1u << 6, kRoom = 1u << 7;
+// Interrupt enables have the bits of their flags.
+constexpr std::uint32_t kHalfOversampling = 1u << 15;
+constexpr std::uint32_t kReceiveByDma = 1u << 6, kSendByDma = 1u << 7;
+constexpr Address kFurtherControl = 8;  // of the register with the DMA enables, from the interrupt enables'
+constexpr Address kClearFlags = 0x20;   // where flags have a register to clear them; else reading the data does
+constexpr unsigned kBitsPerByte = 10;   // with start and stop bit
+constexpr unsigned kAttentive = 1000;   // polls without a byte before the program counts as waiting
+constexpr unsigned kPatience = 20000;   // and before it is taken to wait for ever
 
 }  // namespace
 
-Uart::Uart(Address base, unsigned irq, bool has_status_first, Cycle byte_time, HostIo* io)
-    : Peripheral(base, irq), status_first_(has_status_first), byte_time_(byte_time), io_(*io) {}
+Uart::Uart(Address base, unsigned irq, const Layout& layout, const BusClock& clock, Cycle default_byte_time, HostIo* io)
+    : Peripheral(base, irq), layout_(layout), clock_(clock), default_byte_time_(default_byte_time), io_(*io) {}
 
-bool Uart::available(Cycle now) const { return io_.received < io_.serial.size() && now >= next_byte_; }
+std::uint32_t Uart::control() const { return registers_[layout_.control / 4]; }
+bool Uart::receives_by_dma() const {
+    return (registers_[(layout_.control + kFurtherControl) / 4] & kReceiveByDma) != 0;
+}
+bool Uart::sends_by_dma() const { return (registers_[(layout_.control + kFurtherControl) / 4] & kSendByDma) != 0; }
 
-std::uint32_t Uart::status(Cycle now) {
-    const bool ready = available(now);
-    if (!ready && io_.received >= io_.serial.size() && !io_.serial.empty() && ++idle_polls_ > kPatience) {
+Cycle Uart::byte_time() const {
+    std::uint64_t divider = registers_[layout_.baud / 4];
+    if (divider == 0) return default_byte_time_;
+    if ((control() & kHalfOversampling) != 0) divider = ((divider & 0xFFF0) | ((divider & 7) << 1)) / 2;
+    return std::max<Cycle>(1, kBitsPerByte * divider * clock_.divider / layout_.divisions);
+}
+
+bool Uart::available(Cycle now) { return now >= next_byte_ && io_.line.available(now); }
+
+bool Uart::idle(Cycle now) { return idle_armed_ && now >= next_byte_ && !io_.line.available(now); }
+
+bool Uart::polled(Cycle now) {
+    if (available(now)) {
+        idle_polls_ = 0;
+        return true;
+    }
+    if (++idle_polls_ % kAttentive != 0) return false;
+    if (io_.line.wait(now)) {
+        idle_polls_ = 0;
+    } else if (idle_polls_ >= kPatience && !io_.line.live()) {
         io_.stop(StopReason::InputExhausted, 0);
     }
-    std::uint32_t flags = kRoom | kSent | (ready ? kReceived : 0);
-    if (!status_first_) flags |= kTransmitterReady | kReceiverReady;
-    return flags;
+    return false;
+}
+
+std::uint32_t Uart::status(Cycle now) {
+    const bool ready = polled(now);
+    return kRoom | kSent | (ready ? kReceived : 0) | (idle(now) ? kIdle : 0) | layout_.always_set;
 }
 
 std::uint32_t Uart::receive(Cycle now) {
-    if (!available(now)) return 0;
-    next_byte_ = now + byte_time_;
-    return static_cast<std::uint8_t>(io_.serial[io_.received++]);
+    if (!available(now)) {
+        if (idle(now)) idle_armed_ = false;
+        return 0;
+    }
+    next_byte_ = now + byte_time();
+    idle_armed_ = true;
+    return io_.line.take(now);
+}
+
+void Uart::send(char character, Cycle now) {
+    idle_polls_ = 0;
+    io_.print(character, now, true);
 }
 
 std::uint32_t Uart::read(Address offset, Cycle now) {
-    const Address status_at = status_first_ ? 0x00 : 0x1C, data_at = status_first_ ? 0x04 : 0x24;
-    if (offset == status_at) return status(now);
-    if (offset == data_at) return receive(now);
-    return offset < sizeof registers_ ? registers_[offset / 4] : 0;
+    if (offset == layout_.status) return status(now);
+    if (offset == layout_.receive) return receive(now);
+    return registers_[offset / 4];
 }
 
-void Uart::write(Address offset, std::uint32_t value, Cycle) {
-    const Address data_at = status_first_ ? 0x04 : 0x28;
-    if (offset == data_at) {
-        idle_polls_ = 0;
-        io_.print(static_cast<char>(value & 0xFF));
-    } else if (offset < sizeof registers_) {
-        registers_[offset / 4] = value;
+void Uart::write(Address offset, std::uint32_t value, Cycle now) {
+    if (offset == layout_.transmit) {
+        send(static_cast<char>(value & 0xFF), now);
+        return;
     }
+    if (offset == kClearFlags && (value & kIdle) != 0) idle_armed_ = false;
+    registers_[offset / 4] = value;
+    if ((control() & kReceived) != 0 || receives_by_dma()) io_.line.listen(now);
 }
-
-std::uint32_t Uart::control() const { return registers_[(status_first_ ? 0x0C : 0x00) / 4]; }
 
 bool Uart::interrupt(Cycle now) {
     const std::uint32_t enabled = control();
-    return ((enabled & kReceiveInterrupt) != 0 && available(now)) || (enabled & (kRoomInterrupt | kSentInterrupt)) != 0;
+    return ((enabled & kReceived) != 0 && available(now)) || ((enabled & kIdle) != 0 && idle(now)) ||
+           (enabled & (kRoom | kSent)) != 0;
+}
+
+Cycle Uart::next_byte(Cycle now) const {
+    // A terminal is looked at once in the time of a byte.
+    if (io_.line.live()) return io_.line.has_bytes() ? std::max(now, next_byte_) : now + byte_time();
+    const Cycle due = io_.line.has_bytes() ? now : io_.line.due(now);
+    return due == kNever ? kNever : std::max(due, next_byte_);
 }
 
 Cycle Uart::next_event(Cycle now) {
-    if ((control() & kReceiveInterrupt) == 0 || io_.received >= io_.serial.size()) return kNever;
-    return next_byte_ > now ? next_byte_ : now;
+    Cycle next = kNever;
+    if ((control() & kReceived) != 0) next = next_byte(now);
+    if ((control() & kIdle) != 0 && idle_armed_) next = std::min(next, std::max(now, next_byte_));
+    return next;
 }
 
 }  // namespace tinyformer

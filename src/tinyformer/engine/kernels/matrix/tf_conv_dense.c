@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tf_matrix.h"
+
+void TF(conv_dense)(const tf_conv_dense_params *p, const int8_t *x, int8_t *y, void *scratch) {
+  static const tf_tiling tiling = {TF(multiply_tiles), TF(widen_4), 1};
+  TF(conv_dense_body)(p, x, y, scratch, &tiling, TF(dense_rows));
+}

@@ -1,6 +1,0 @@
-#include "tf_rows.h"
-
-void TF(conv_sparse_5)(const tf_conv_sparse_params *p, const int8_t *x, int8_t *y, void *scratch) {
-  static const tf_tiling tiling = {TF(multiply_bands), TF(widen_8), 5};
-  TF(conv_sparse_by)(p, x, y, scratch, &tiling);
-}

@@ -1,5 +1,0 @@
-/* tf_dense_rows_3 for ARMv7E-M. */
-#define DENSE_ROWS TF(dense_rows_3)
-#define KERNEL_WIDTH 3
-#define UNROLLED 8
-#include "tf_dense_rows_asm.h"

@@ -1,7 +1,0 @@
-#include "tf_dense_rows_twin.h"
-
-#if !TF_ARM_DSP
-
-void TF(dense_rows_3)(const uint32_t *stream, const tf_rows *rows) { tf_multiply_dense_rows(stream, rows, 3); }
-
-#endif

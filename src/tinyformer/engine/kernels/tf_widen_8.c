@@ -1,9 +1,0 @@
-#include "tf_widen_twin.h"
-
-#if !TF_ARM_DSP
-
-uint32_t *TF(widen_8)(const int8_t *const source[], uint32_t quads, uint32_t *tile) {
-  return tf_widen(source, quads, tile, 8);
-}
-
-#endif

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hydra at work: ``python -m tinyformer.experiments.launcher`` runs the points of a sweep by Hydra's launcher.
+
+It is a process of its own, so that whoever has started it stays free to watch, and can end all points at once.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tinyformer.config.multirun import launch
+from tinyformer.errors import TinyFormerError
+from tinyformer.experiments.point import Workshop
+from tinyformer.experiments.task import RunPoint
+from tinyformer.signals import Interrupted, end_with_parent
+
+
+def command(workshop: Workshop, words: list[str], keys: tuple[str, ...], until: str | None, force: bool) -> list[str]:
+    """The command line that runs the points of ``words``."""
+    arguments: dict[str, Any] = {
+        "root": str(workshop.root), "directory": str(workshop.directory), "cache": str(workshop.cache),
+        "words": words, "keys": keys, "until": until, "force": force,
+    }  # fmt: skip
+    return [sys.executable, "-m", "tinyformer.experiments.launcher", json.dumps(arguments)]
+
+
+def main() -> int:
+    """Run the sweep that the one argument describes."""
+    end_with_parent()
+    given = json.loads(sys.argv[1])
+    workshop = Workshop(*(Path(given[name]) for name in ("root", "directory", "cache")))
+    task = RunPoint(workshop, tuple(given["keys"]), given["until"], given["force"])
+    try:
+        launch(workshop.root / "conf", given["words"], task, workshop.directory / ".hydra")
+    except TinyFormerError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except Interrupted as interruption:
+        return int(interruption.code or 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators on one element at a time: sums, products, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyformer.ir.base import (
+    Elementwise,
+    Int8Array,
+    Requantization,
+    Tensor,
+)
+
+
+@dataclass(frozen=True)
+class Add(Elementwise):
+    """``clamp((a * multiplier_a + b * multiplier_b + offset) >> shift, low, high)``, int16 multipliers; same shapes."""
+
+    multiplier_a: int
+    multiplier_b: int
+    offset: int
+    shift: int
+    low: int
+    high: int
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        a, b = inputs
+        acc = a.astype(np.int32) * self.multiplier_a + b.astype(np.int32) * self.multiplier_b + self.offset
+        y: Int8Array = np.clip(acc >> self.shift, self.low, self.high).astype(np.int8)
+        return y
+
+
+@dataclass(frozen=True)
+class Mul(Elementwise):
+    """``requantize((a - a_zero_point) * (b - b_zero_point))``; b has a's shape or is broadcast: (1, ..., 1, C)."""
+
+    a_zero_point: int
+    b_zero_point: int
+    requantization: Requantization
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        a, b = inputs
+        left, right = a.astype(np.int32) - self.a_zero_point, b.astype(np.int32) - self.b_zero_point
+        return self.requantization.apply(left * right)
+
+
+@dataclass(frozen=True)
+class Lut(Elementwise):
+    """Any unary function: ``y = table[x + 128]``, ``table`` (256,) int8. GELU, SiLU, sigmoid, requantization, ..."""
+
+    table: Int8Array
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        (x,) = inputs
+        y: Int8Array = self.table[x.astype(np.intp) + 128]
+        return y
+
+
+@dataclass(frozen=True)
+class Extremum(Elementwise):
+    """The larger (or smaller) of two tensors of one shape and scale, element by element."""
+
+    largest: bool
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        a, b = inputs
+        return np.maximum(a, b) if self.largest else np.minimum(a, b)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The supernet is chosen by what its sub-networks learn: the best by score are trained for a while and compared.
+
+Capacity says what a network could learn in the long run, not what it learns in the training at hand, nor how well its
+weights are shared. So the score only decides who is tried: successive halving trains the finalists by weight sharing,
+and compares the validation accuracies of sub-networks as sparse as the limits ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from tinyformer.search.halving import Measure, Tried, standard_error, successive_halving
+from tinyformer.supernas.scoring import ScoredSupernet
+
+Finalist: TypeAlias = Tried[ScoredSupernet]
+"""A supernet with the accuracy of its sub-networks after weight-sharing training."""
+
+_SHARE = 2
+"""The best of the admissible supernets by score, as a divisor, that finalists come from."""
+
+
+def pick_finalists(ranked: Sequence[ScoredSupernet], count: int) -> list[ScoredSupernet]:
+    """At most ``count`` of ``ranked`` (by score, the best first): the best, and others evenly spread over the better
+    half, for neighbours by score are much alike. Without sub-networks that keep the limits none gets in."""
+    admissible = [candidate for candidate in ranked if candidate.score is not None]
+    eligible = admissible[: max(count, -(-len(admissible) // _SHARE))]
+    if len(eligible) <= count or count == 1:
+        return eligible[:count]
+    return [eligible[round(i * (len(eligible) - 1) / (count - 1))] for i in range(count)]
+
+
+def choose(
+    candidates: Sequence[ScoredSupernet], trial: Measure[ScoredSupernet], *, epochs: float, images: int
+) -> list[Finalist]:
+    """All ``candidates``, the best first, by successive halving whose last round trains for ``epochs``.
+
+    In each round those within one standard error (accuracy measured on ``images``) of the best are equals, of which
+    those with the higher score come first.
+    """
+
+    def order(tried: Sequence[Finalist]) -> list[Finalist]:
+        best = max(finalist.accuracy for finalist in tried)
+        floor = best - standard_error(best, images)
+
+        def key(finalist: Finalist) -> tuple[bool, float, tuple[int, ...]]:
+            behind = finalist.accuracy < floor
+            worth = finalist.accuracy if behind else finalist.candidate.score or 0.0
+            return behind, -worth, finalist.candidate.genome
+
+        return sorted(tried, key=key)
+
+    return successive_halving(candidates, trial, order, epochs=epochs)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A package from the command line: raw pixels, real values and INT8 are the same image, and classes have names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from tests.cli.models import small_model
+
+from tinyformer.cli import main
+from tinyformer.ir.onnx_metadata import write_metadata
+from tinyformer.ir.pixels import PixelRule
+
+RULE = PixelRule(10.0, 0.25)
+CLASSES = [f"class [{i}]" for i in range(64)]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_all_forms_of_an_image_give_the_same_named_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+    small_model(tmp_path)
+    model = onnx.load("model.onnx")
+    write_metadata(model, RULE, CLASSES)
+    onnx.save(model, "model.onnx")
+    run("compile", "model.onnx", "-o", "package", "--no-simulate")
+
+    pixels = np.random.default_rng(0).integers(0, 60, (2, 8, 8, 4)).astype(np.uint8)
+    real = RULE.real(pixels)
+    integers = np.clip(np.rint(real / np.float32(0.1)), -128, 127).astype(np.int8)
+    outputs = []
+    for name, images in (("pixels", pixels), ("real", real), ("integers", integers)):
+        np.save(f"{name}.npy", images)
+        outputs.append(run("simulate", "package", "--input", f"{name}.npy", "--functional"))
+    assert outputs[0] == outputs[1] == outputs[2]
+    pooled = integers.reshape(2, 4, 2, 4, 2, 4).max(axis=(2, 4)).reshape(2, -1)
+    for i, row in enumerate(pooled):
+        assert f"image {i}: class {row.argmax()} (class [{row.argmax()}])" in outputs[0]
+
+
+def test_names_of_layers_are_no_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "1000")
+    small_model(tmp_path)
+    model = onnx.load("model.onnx")
+    strange = "[red]bold[/red][/]"
+    for node in model.graph.node:
+        node.name = strange if node.op_type == "MaxPool" else node.name
+    onnx.save(model, "model.onnx")
+    assert strange in run("compile", "model.onnx", "-o", "package")

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Writes requirements.lock and requirements-dev.lock: the versions installed here of all that pyproject.toml asks for.
+
+Run by `make lock` after upgrading packages in `.venv`. A package that is needed only under a condition (an older
+Python, another system) keeps that condition; one whose condition does not hold here is left for pip to choose within
+the bounds of those that want it. Indexes and hashes are not recorded: they differ between mirrors.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable
+from importlib import metadata
+from pathlib import Path
+
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[1]
+HEADER = "# Written by `make lock`; `make setup` installs from it. Bounds and purposes: pyproject.toml.\n"
+EXTRA_CLAUSE = re.compile(r"""( and )?extra == ["'][^"']*["']( and )?""")
+
+Conditions = dict[str, set[str]]
+"""By canonical name: the conditions under which a package is needed; the empty one is always."""
+
+
+def needed(requirements: Iterable[str]) -> Conditions:
+    """All packages that ``requirements`` pull in here."""
+    conditions: Conditions = {}
+    seen: set[tuple[str, frozenset[str], str]] = set()
+    waiting = [(Requirement(text), "", frozenset[str]()) for text in requirements]
+    while waiting:
+        requirement, inherited, parent_extras = waiting.pop()
+        own = requirement.marker
+        if own and not any(own.evaluate({"extra": extra}) for extra in ("", *parent_extras)):
+            continue
+        condition = _both(inherited, _without_extra(own))
+        name = canonicalize_name(requirement.name)
+        extras = frozenset(requirement.extras)
+        if (name, extras, condition) in seen:
+            continue
+        seen.add((name, extras, condition))
+        conditions.setdefault(name, set()).add(condition)
+        waiting += [(Requirement(text), condition, extras) for text in metadata.requires(name) or ()]
+    return conditions
+
+
+def _without_extra(marker: Marker | None) -> str:
+    text = EXTRA_CLAUSE.sub("", str(marker)).strip() if marker else ""
+    return "" if text in ("", "()") else text
+
+
+def _both(first: str, second: str) -> str:
+    if not first or not second or first == second:
+        return first or second
+    return " and ".join(f"({text})" if " or " in text else text for text in (first, second))
+
+
+def lines(conditions: Conditions) -> list[str]:
+    """One pin a package, sorted by name."""
+    pins = []
+    for name, when in sorted(conditions.items()):
+        version = metadata.version(name).split("+")[0]  # a build such as +cpu is the index's business
+        marker = "" if "" in when else " or ".join(sorted(when))
+        pins.append(f"{name}=={version}" + (f" ; {marker}" if marker else "") + "\n")
+    return pins
+
+
+def main() -> None:
+    """Write both files."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    run = needed(project["dependencies"])
+    develop = needed([*project["dependencies"], *project["optional-dependencies"]["dev"]])
+    only_develop = {name: when for name, when in develop.items() if name not in run}
+    (ROOT / "requirements.lock").write_text(HEADER + "".join(lines(run)), encoding="utf-8")
+    text = HEADER + "-r requirements.lock\n" + "".join(lines(only_develop))
+    (ROOT / "requirements-dev.lock").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
