@@ -169,7 +169,7 @@ NETWORKS: Mapping[str, tuple[Callable[[], nn.Module], Shape]] = {
                                      nn.BatchNorm2d(16), nn.ReLU6(), *_head(16)), IMAGE),
     "hard swish": (lambda: nn.Sequential(_block(3, 8, 2, act=nn.Hardswish), SqueezeExcite(8), _block(8, 16),
                                          *_head(16)), IMAGE),
-    "shuffle": (lambda: nn.Sequential(_block(3, 8), Shuffle(), nn.Conv2d(8, 8, 1, groups=2), Shuffle(),
+    "shuffle": (lambda: nn.Sequential(_block(3, 8), Shuffle(), nn.Conv2d(8, 8, 1, groups=2), nn.PReLU(8), Shuffle(),
                                       *_head(8)), IMAGE),
     "transformer": (VisionTransformer, IMAGE),
     "mixer": (Mixer, IMAGE),

@@ -288,6 +288,12 @@ def clip(rng: Rng) -> Result:
     return _compared(m, _quantized(m, m.node("Clip", [m.input, *bounds]), rng))
 
 
+def prelu(rng: Rng) -> Result:
+    m = _image(rng)
+    slopes = _pick(rng, (m.shape[1], 1, 1), (1,), (1, 1, m.shape[3]))
+    return _compared(m, _quantized(m, m.node("PRelu", [m.input, m.random(slopes)]), rng))
+
+
 def batch_norm(rng: Rng) -> Result:
     m = _image(rng)
     n = m.shape[1]
@@ -393,7 +399,7 @@ MODELS: dict[str, Callable[[Rng], Result]] = {
     for function in (
         convolution, depthwise, sequence_convolution, transposed_convolution, gemm, matrix_product,
         product_of_activations, asymmetric_weights, pooling, global_pooling, reduction, softmax, layer_norm, binary,
-        with_constant, function, chain, clip, batch_norm, concatenation, cut, gather, padding, repetition,
+        with_constant, function, chain, clip, prelu, batch_norm, concatenation, cut, gather, padding, repetition,
         resize, views, blocks, left_in_float,
     )
 }  # fmt: skip

@@ -263,6 +263,14 @@ def leaky_relu(rng: Rng) -> Result:
     return _function("LEAKY_RELU", options="LeakyReluOptions", alpha=float(rng.uniform(0.01, 0.9)))(rng)
 
 
+def prelu(rng: Rng) -> Result:
+    m = _image(rng)
+    integers = rng.integers(-128, 128, (1, 1, m.shape[3])).astype(np.int8)
+    slopes = m.tensor(integers.shape, np.int8, 0.01, int(rng.integers(-20, 20)), value=integers)
+    own = float(np.float32(m.scale(m.input) * rng.uniform(0.7, 1.5)))
+    return _compared(m, m.operator("PRELU", [m.input, slopes], m.shape, own, _zero(rng)))
+
+
 def gelu(rng: Rng) -> Result:
     return _function("GELU", options="GeluOptions", approximate=bool(rng.integers(2)))(rng)
 
@@ -359,7 +367,7 @@ MODELS: dict[str, Callable[[Rng], Result]] = {
         for function in (
             convolution, depthwise, transposed_convolution, fully_connected, batch_matmul, pooling, mean,
             mean_on_another_scale, total, extremes, softmax, sums, products, larger_and_smaller, requantization,
-            leaky_relu, gelu, concatenation, padding, cut, gather, repetition, transposition, blocks,
+            leaky_relu, prelu, gelu, concatenation, padding, cut, gather, repetition, transposition, blocks,
         )
     },
     "resize_nearest": _resized("RESIZE_NEAREST_NEIGHBOR", "ResizeNearestNeighborOptions"),
@@ -375,7 +383,7 @@ MODELS: dict[str, Callable[[Rng], Result]] = {
 """By name."""
 
 WITHIN_ONE_STEP = {
-    "batch_matmul", "convolution", "depthwise", "fully_connected", "products", "softmax", "sums", "total",
+    "batch_matmul", "convolution", "depthwise", "fully_connected", "prelu", "products", "softmax", "sums", "total",
     "transposed_convolution",
 }  # fmt: skip
 """Operators that docs/model_import.md says may be one step off."""

@@ -122,6 +122,15 @@ def test_functions(kind: str, scale: float, zero_point: int, fields: dict[str, A
     assert error <= 1
 
 
+def test_prelu_per_channel() -> None:
+    m = TfliteModel((1, 9, 7, 4))
+    integers = np.array([[[-90, 10, 127, 40]]], np.int8)
+    slopes = m.tensor((1, 1, 4), np.int8, 0.01, 7, value=integers)
+    graph, error = compare(m, m.operator("PRELU", [m.input, slopes], (1, 9, 7, 4), 0.02, -10))
+    assert kinds(graph) == ["PRelu"]
+    assert error <= 1
+
+
 def test_pieces() -> None:
     m = TfliteModel((1, 6, 5, 4))
     p = m.operator("PAD", [m.input, m.constant([[0, 0], [1, 2], [0, 1], [0, 0]])], (1, 9, 6, 4), 0.02, -3)

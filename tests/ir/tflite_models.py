@@ -31,6 +31,7 @@ _VERSIONS = {
     "HARD_SWISH": 1,
     "ELU": 1,
     "RESHAPE": 1,
+    "PRELU": 1,
 }
 """The first versions of operators with INT8 kernels; 2 where nothing is said."""
 

@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinyformer.ir import graph as ir
-from tinyformer.ir.arithmetic import add_parameters, lut, requantization
+from tinyformer.ir.arithmetic import add_parameters, lut, quantize_multiplier, requantization
 from tinyformer.ir.lowering.builder import Builder, Value
 from tinyformer.ir.lowering.function import Attributes, Case, Function, RealFunction, Scale
 from tinyformer.ir.lowering.functions import table
 from tinyformer.ir.lowering.layout import Order, in_order
 from tinyformer.ir.lowering.network import Constant, Node
+from tinyformer.ir.lowering.problems import UnsupportedError
+from tinyformer.ir.operators.elementwise import PRelu
 from tinyformer.ir.quantization import Quantization
 
 
@@ -149,6 +151,28 @@ def _repeated(builder: Builder, value: Value, shape: tuple[int, ...], order: Ord
     return builder.stored(builder.rearranged(Node("Expand", name, [], name), value, full), order)
 
 
+def lower_prelu(builder: Builder, node: Node) -> Value:
+    """One slope a channel, the channels last in the storage; a single slope is part of an island."""
+    x = builder.values[node.inputs[0]]
+    slopes = builder.network.real_input(node, 1)
+    if slopes is None:
+        raise UnsupportedError("its slopes must be constants")
+    axes = [axis + len(x.shape) - slopes.ndim for axis, size in enumerate(slopes.shape) if size > 1]
+    if len(axes) > 1:
+        raise UnsupportedError("its slopes differ along several axes: share them but for the channels")
+    axis = axes[0] if axes else len(x.shape) - 1
+    order = builder.order(x, last=axis)
+    stored = builder.stored(x, order)
+    before, after = builder.tensor_quantization(stored), builder.quantization(node.output)
+    signed = np.append(np.broadcast_to(slopes.reshape(-1), x.shape[axis]), 1.0)
+    multipliers, shift = quantize_multiplier(np.abs(signed) * before.scale / after.scale)
+    requant = ir.Requantization(multipliers[-1:], shift, after.zero_point, *builder.limits(node))
+    negative = np.where(signed < 0, -multipliers, multipliers)[:-1]
+    y = builder.declare(node, x.shape, order)
+    builder.emit(PRelu(node.name, (stored,), y.tensor, before.zero_point, negative, requant))
+    return y
+
+
 def _operand(builder: Builder, name: str, shape: tuple[int, ...], order: Order) -> Value:
     """An activation as it is, or a constant expanded to ``shape``."""
     constant = builder.network.constants.get(name)
@@ -245,6 +269,16 @@ FUNCTIONS = (
         clamps=True,
         scale=Scale.OBSERVED,
         tflite=("MINIMUM",),
+    ),
+    Function(
+        "PRelu",
+        "PRelu, Lut",
+        Case(((8, 1, 1),)),
+        lower=lower_prelu,
+        real=lambda xp, a, x, slope: xp.where(x < 0, slope * x, x),
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("PRELU",),
     ),
     Function(
         "Table",

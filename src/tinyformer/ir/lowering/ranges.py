@@ -205,6 +205,10 @@ def _layer_norm(network: Network, node: Node, x: list[Interval]) -> Interval:
     return float((offset - far * np.abs(gamma)).min()), float((offset + far * np.abs(gamma)).max())
 
 
+def _prelu(network: Network, node: Node, x: list[Interval]) -> Interval:
+    return _union([x[0], _product((min(x[0][0], 0.0), 0.0), x[1])])
+
+
 _RULES: Mapping[str, Callable[[Network, Node, list[Interval]], Interval]] = {
     "Add": _add,
     "AveragePool": _mean,
@@ -214,6 +218,7 @@ _RULES: Mapping[str, Callable[[Network, Node, list[Interval]], Interval]] = {
     "Max": _extreme,
     "Min": _extreme,
     "Mul": _mul,
+    "PRelu": _prelu,
     "ReduceMean": _mean,
     "ReduceSum": _sum,
     "Sub": _sub,

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyformer.ir.base import (
     Elementwise,
     Int8Array,
+    Int32Array,
     Requantization,
     Tensor,
 )
@@ -58,6 +59,25 @@ class Lut(Elementwise):
         (x,) = inputs
         y: Int8Array = self.table[x.astype(np.intp) + 128]
         return y
+
+
+@dataclass(frozen=True)
+class PRelu(Elementwise):
+    """``requantize(x - input_zero_point)``, below zero by the multiplier of the element's index on the last axis.
+
+    ``slopes`` (C,) are those multipliers, of any sign, for the shift of ``requantization``, whose only multiplier is
+    that from zero up.
+    """
+
+    input_zero_point: int
+    slopes: Int32Array
+    requantization: Requantization
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        (x,) = inputs
+        acc = x.astype(np.int32) - self.input_zero_point
+        multipliers = np.where(acc < 0, self.slopes, self.requantization.multipliers)
+        return replace(self.requantization, multipliers=multipliers).apply(acc)
 
 
 @dataclass(frozen=True)

@@ -193,6 +193,17 @@ typedef struct {
 } tf_mul_params;
 void TF(mul)(const tf_mul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 
+/* y = requantize(x - in_zero_point), below 0 by slopes[i % channels] in place of `multiplier`: any sign, above -2^31.
+ * `count` elements, a multiple of `channels`. Works in place. Scratch: none. */
+typedef struct {
+  uint32_t count, channels;
+  const int32_t *slopes; /* channels entries */
+  int32_t multiplier;
+  uint8_t shift;
+  int16_t in_zero_point, zero_point, low, high;
+} tf_prelu_params;
+void TF(prelu)(const tf_prelu_params *p, const int8_t *x, int8_t *y, void *scratch);
+
 /* y = table[x + 128]. Works in place. Scratch: none. */
 typedef struct {
   uint32_t count;
