@@ -44,7 +44,7 @@ Counts = Annotated[tuple[Count, ...], AfterValidator(_ascending)]
 Naturals = Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_ascending)]
 Fractions = Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], AfterValidator(_ascending)]
 Ratios = Annotated[tuple[Annotated[float, Field(gt=0)], ...], AfterValidator(_ascending)]
-Convolution = Literal["conv", "mbconv", "residual", "bottleneck"]
+Convolution = Literal["conv", "mbconv", "residual", "bottleneck", "separable"]
 """Kinds of blocks that may be the first of a stage."""
 Downsample = Literal["stride", "maxpool"]
 
@@ -59,7 +59,7 @@ class StemSpace(Section):
 
 
 class ConvSpace(Section):
-    """What a convolution chooses from inside a supernet."""
+    """What a convolution, plain or depthwise-separable, chooses from inside a supernet."""
 
     kernels: Kernels
 
@@ -101,6 +101,7 @@ class BlockSpace(Section):
     mbconv: InvertedResidualSpace | None = None
     residual: ResidualSpace | None = None
     bottleneck: ResidualSpace | None = None
+    separable: ConvSpace | None = None
     transformer: TransformerSpace | None = None
 
 

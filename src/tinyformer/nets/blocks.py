@@ -25,6 +25,7 @@ from tinyformer.nets.kinds.conv import ConvBlock
 from tinyformer.nets.kinds.inverted_residual import InvertedResidual
 from tinyformer.nets.kinds.mobilevit import MobileViTBlock
 from tinyformer.nets.kinds.residual import ResidualBlock
+from tinyformer.nets.kinds.separable import SeparableBlock
 from tinyformer.nets.kinds.skip import Skip
 from tinyformer.nets.kinds.transformer import TransformerBlock
 from tinyformer.nets.spec import Activation
@@ -141,6 +142,24 @@ class BottleneckUnit(nn.Module):
         return summed
 
 
+class SeparableUnit(nn.Module):
+    """Depthwise convolution, then a 1x1 convolution (Howard et al., arXiv 1704.04861)."""
+
+    def __init__(self, block: SeparableBlock, place: Place, activation: Activation) -> None:
+        super().__init__()
+        self.spatial = _convolution(place.inputs, place.inputs, block.kernel, place.stride, groups=place.inputs)
+        self.spatial_bn = _batchnorm(place.inputs)
+        self.pointwise = _convolution(place.inputs, place.outputs, 1, 1)
+        self.pointwise_bn = _batchnorm(place.outputs)
+        self.activation = _ACTIVATIONS[activation]()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) -> (N, outputs, ceil(H / stride), ceil(W / stride))."""
+        y = self.activation(self.spatial_bn(self.spatial(x)))
+        z: Tensor = self.activation(self.pointwise_bn(self.pointwise(y)))
+        return z
+
+
 class MobileViTUnit(nn.Module):
     """An encoder between convolutions (Mehta and Rastegari, arXiv 2110.02178)."""
 
@@ -200,6 +219,7 @@ _MODULES: dict[type[Block], Callable[[Any, Place, Activation], nn.Module]] = {
     InvertedResidual: _inverted_residual,
     ResidualBlock: _residual,
     BottleneckBlock: _bottleneck,
+    SeparableBlock: SeparableUnit,
     MobileViTBlock: MobileViTUnit,
     TransformerBlock: lambda block, place, _: TransformerUnit(place.outputs, block),
     Skip: lambda *_: nn.Identity(),

@@ -8,6 +8,7 @@ from tinyformer.nets.kinds.conv import ConvChoices
 from tinyformer.nets.kinds.inverted_residual import InvertedResidualChoices
 from tinyformer.nets.kinds.mobilevit import MobileViTChoices
 from tinyformer.nets.kinds.residual import ResidualChoices
+from tinyformer.nets.kinds.separable import SeparableChoices
 from tinyformer.nets.kinds.skip import SkipChoice
 from tinyformer.nets.kinds.transformer import TransformerChoices
 
@@ -16,6 +17,7 @@ KINDS: dict[str, type[Choices]] = {
     "mbconv": InvertedResidualChoices,
     "residual": ResidualChoices,
     "bottleneck": BottleneckChoices,
+    "separable": SeparableChoices,
     "transformer": TransformerChoices,
     "mobilevit": MobileViTChoices,
     "skip": SkipChoice,
