@@ -80,7 +80,7 @@ def test_what_has_not_changed_is_not_read_again(folder: Path, monkeypatch: pytes
     assert read[6:] == ["new.png"]
 
 
-@pytest.mark.parametrize("name", ["image_folder"])
+@pytest.mark.parametrize("name", ["image_folder", "features"])
 def test_a_change_of_an_archive_is_seen(tmp_path: Path, name: str) -> None:
     path = tmp_path / "samples.npz"
     np.savez(path, images=np.zeros(3))

@@ -41,7 +41,7 @@ class DataConfig(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the prepared data set; also the name of its directory."""
-    source: Literal["digits", "cifar10", "image_folder"]
+    source: Literal["digits", "cifar10", "image_folder", "features"]
     """Where the images come from (docs/data.md)."""
     root: str | None
     """Directory (or .npz file) of the source; relative paths start at $TINYFORMER_DATA where that is set. Null: the
@@ -50,6 +50,8 @@ class DataConfig(Section):
     """Side of the square images in pixels; other sizes are resampled."""
     channels: Literal[1, 3]
     """1: grey, 3: RGB; images are converted."""
+    feature_range: tuple[float, float] | None = None
+    """Values that become the bytes 0 and 255, for the source ``features`` alone. Null: the least and the largest."""
     validation_fraction: float = Field(gt=0, le=0.5)
     """Share of the training images set aside for validation."""
     test_fraction: float = Field(gt=0, le=0.5)
@@ -59,6 +61,14 @@ class DataConfig(Section):
     train_limit: int | None = Field(ge=1)
     """Keep at most this many training images, validation not counted. Null: all."""
     augment: AugmentConfig
+
+    @model_validator(mode="after")
+    def _range_goes_with_features(self) -> Self:
+        if self.feature_range is not None and self.source != "features":
+            raise ValueError(f"feature_range is for the source 'features', not for '{self.source}'")
+        if self.feature_range is not None and self.feature_range[0] >= self.feature_range[1]:
+            raise ValueError("feature_range must be two values, the lower one first")
+        return self
 
     @model_validator(mode="after")
     def _augmentation_fits_the_image(self) -> Self:

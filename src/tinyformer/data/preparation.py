@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 
 from tinyformer.config.data import DataConfig
 from tinyformer.data.manifest import ArrayFile, Manifest
-from tinyformer.data.sources import cifar10, digits, image_folder
+from tinyformer.data.sources import cifar10, digits, features, image_folder
 from tinyformer.data.sources.base import LabelledImages
 from tinyformer.data.splitting import split_off, stratified_sample
 from tinyformer.errors import TinyFormerError
 
-SOURCES = {"digits": digits.load, "cifar10": cifar10.load, "image_folder": image_folder.load}
+SOURCES = {
+    "digits": digits.load, "cifar10": cifar10.load, "image_folder": image_folder.load, "features": features.load,
+}  # fmt: skip
 
 Arrays = dict[str, tuple[NDArray[np.uint8], NDArray[np.int64]]]
 
