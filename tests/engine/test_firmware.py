@@ -93,7 +93,7 @@ def test_an_arena_that_fits_nowhere_is_told() -> None:
         arena_region(load_mcu("stm32f746"), 4096, 330_000)
 
 
-@pytest.mark.parametrize("chip", ["stm32f407", "stm32f746", "stm32h743"])
+@pytest.mark.parametrize("chip", ["stm32f407", "stm32f746", "stm32h743", "nrf52840"])
 def test_the_largest_arena_is_the_largest_that_has_a_place(chip: str) -> None:
     mcu = load_mcu(chip)
     largest = largest_arena(mcu, 4096)

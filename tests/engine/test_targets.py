@@ -47,3 +47,10 @@ def test_a_users_file_of_a_cortex_m33(graph: Graph, tmp_path: Path) -> None:
     assert run.result.instruction_cache.misses > 0
     path.write_text(RP2350.replace("flash_wait_states: 40", "flash_wait_states: 0"), encoding="utf-8")
     assert run_exactly(graph, load_mcu(path), tmp_path).cycles < run.cycles
+
+
+def test_nrf52840(graph: Graph, tmp_path: Path) -> None:
+    mcu = load_mcu("nrf52840")
+    run = run_exactly(graph, mcu, tmp_path)
+    assert run.result.instruction_cache.hits > 10 * run.result.instruction_cache.misses > 0  # the cache was switched on
+    assert run.result.data_cache.misses > 0  # constants come from flash each time

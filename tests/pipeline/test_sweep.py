@@ -91,7 +91,7 @@ def test_a_wrong_point_is_refused_before_any_runs(tiny: Project) -> None:
 
 def test_a_shared_stage_is_computed_once_even_after_a_kill(tiny: Project) -> None:
     command = [
-        "repro", "-m", *TINY, "seed=5,6", "mcu=stm32f407", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
+        "repro", "-m", *TINY, "seed=5,6", "mcu=nrf52840", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2",
         "--name", "shared", "--stage", "profile_mcu",
     ]  # fmt: skip
     directory = tiny.root / "outputs/sweeps/shared"
@@ -115,7 +115,7 @@ def test_a_shared_stage_is_computed_once_even_after_a_kill(tiny: Project) -> Non
     for seed in (5, 6):
         point = directory / f"seed={seed}"
         parameters = yaml.safe_load((point / "params.yaml").read_text("utf-8"))
-        assert (parameters["seed"], parameters["mcu"]["name"]) == (seed, "stm32f407")
+        assert (parameters["seed"], parameters["mcu"]["name"]) == (seed, "nrf52840")
         assert json.loads((point / "status.json").read_text("utf-8"))["state"] == "done"
 
 
