@@ -74,6 +74,15 @@ def test_strategies_that_learn_beat_random_search(name):
     assert found(name) > found("random") + 1
 
 
+def test_regularized_evolution_forgets_the_oldest_however_good():
+    strategy = make_strategy("regularized_evolution", Bits(), MostOnes(), Settings(4, 4, 0.05, 0.5))
+    best, *others = [Scored((1,) * BITS), *(Scored(Bits().sample(np.random.default_rng(i))) for i in range(6))]
+    strategy.tell([best, *others[:3]])
+    assert best in strategy.population
+    strategy.tell(others[3:])
+    assert list(strategy.population) == others[-4:]
+
+
 def test_evolution_keeps_the_fittest_and_local_search_the_best():
     for name, size in (("nsga2", 10), ("local", 1)):
         strategy = make_strategy(name, Bits(), MostOnes(), Settings(10, 10, 0.05, 0.5))

@@ -5,5 +5,6 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-StrategyName: TypeAlias = Literal["nsga2", "random", "local"]
-"""Multi-objective evolution, random search, or mutants of the best so far (:mod:`tinyformer.search`)."""
+StrategyName: TypeAlias = Literal["nsga2", "random", "local", "regularized_evolution"]
+"""Multi-objective evolution, random search, mutants of the best so far, or evolution that forgets by age
+(:mod:`tinyformer.search`)."""

@@ -11,11 +11,13 @@ from tinyformer.search.local_search import LocalSearch
 from tinyformer.search.nsga2 import Nsga2
 from tinyformer.search.parts import G, Objective, Settings, Space, Strategy
 from tinyformer.search.random_search import RandomSearch
+from tinyformer.search.regularized_evolution import RegularizedEvolution
 
 STRATEGIES: dict[StrategyName, Callable[..., Strategy[Any, Any]]] = {
     "nsga2": Nsga2,
     "random": RandomSearch,
     "local": LocalSearch,
+    "regularized_evolution": RegularizedEvolution,
 }
 
 
