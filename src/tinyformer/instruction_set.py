@@ -13,7 +13,6 @@ import platform
 import re
 from collections.abc import MutableMapping
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
@@ -28,9 +27,6 @@ SETTINGS = {
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
 }
 """Environment variables of ATen, oneDNN, MKL, OpenBLAS and NumPy."""
-
-_LIBRARIES = ("torch", "numpy", "onnxruntime", "pytorch-lightning")
-_TELLING = ("avx2", "fma", "avx512f", "avx512_vnni", "amx_tile")
 
 
 def pin(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -60,35 +56,6 @@ def cpu_features() -> frozenset[str]:
         return frozenset()
     found = re.search(r"^flags\s*:\s*(.*)$", _cpuinfo(), re.M)
     return frozenset(found[1].split()) if found else frozenset()
-
-
-def fingerprint() -> dict[str, str]:
-    """What computed a result: processor, the level of instructions in force, and the libraries' versions."""
-    model = re.search(r"^model name\s*:\s*(.*)$", _cpuinfo(), re.M)
-    features = " ".join(name for name in _TELLING if name in cpu_features())
-    return {
-        "processor": model[1].strip() if model else platform.processor() or platform.machine(),
-        "features": features,
-        "instructions": level_in_force(),
-        **library_versions(),
-    }
-
-
-def level_in_force() -> str:
-    """``avx2`` where the libraries are held to one level, else the architecture and ``native``."""
-    held = all(os.environ.get(name) == value for name, value in SETTINGS.items())
-    return "avx2" if held else f"{platform.machine()}, native"
-
-
-def library_versions() -> dict[str, str]:
-    """Versions of the libraries that compute."""
-    found = {}
-    for name in _LIBRARIES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return {"python": platform.python_version(), **found}
 
 
 def _cpuinfo() -> str:
