@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from tinyformer.config.compose import Composition, write_if_changed
 from tinyformer.config.root import Config
 from tinyformer.data.files import data_contents
 from tinyformer.errors import TinyFormerError
+from tinyformer.experiments import stages
 from tinyformer.experiments.single import describing, environment
 from tinyformer.files import make_directory, replace_file
 from tinyformer.keys import code_digest
@@ -76,13 +76,8 @@ def run_point(
         return 0
     _lay_out(workshop, directory, text)
     with (directory / LOG).open("ab") as log:
-        arguments = [*(["--until", until] if until else []), *(["--force"] if force else []), "--status", STATUS.name]
-        status = run_tree(
-            [sys.executable, "-m", "tinyformer.experiments.stages", *arguments],
-            directory,
-            environment(describing(overrides)),
-            log,
-        )
+        words = stages.command(until, force, STATUS)
+        status = run_tree(words, directory, environment(describing(overrides)), log)
     if status == 0 and until is None:
         replace_file(directory / _DONE, _key(workshop.root, text, config).encode())
     return status

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tinyformer.config.compose import Composition, compose, write_if_changed
 from tinyformer.errors import TinyFormerError
+from tinyformer.experiments import stages
 from tinyformer.locks import Holder, LockHeldError, hold
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.publish import OVERRIDES
@@ -33,9 +34,7 @@ def run_experiment(
     with project_to_oneself(root, composition.config.experiment):
         write_if_changed(root / artifacts.PARAMS, composition.text)
         prepare_dvc(root)
-        arguments = [*(["--until", stage] if stage else []), *(["--force"] if force else [])]
-        command = [sys.executable, "-m", "tinyformer.experiments.stages", *arguments]
-        failed = run_tree(command, root, environment(describing(overrides)))
+        failed = run_tree(stages.command(stage, force), root, environment(describing(overrides)))
     return None if failed else composition
 
 

@@ -41,6 +41,14 @@ Way = Literal["up to date", "restored from the cache", "computed"]
 _PATIENCE_SECONDS = 8.0
 
 
+def command(until: str | None, force: bool, status: Path | None = None) -> list[str]:
+    """The command line that runs the stages of the directory where it is started; see :func:`main`."""
+    words = [sys.executable, "-m", "tinyformer.experiments.stages"]
+    words += ["--until", until] if until else []
+    words += ["--force"] if force else []
+    return words + (["--status", str(status)] if status else [])
+
+
 def run_stages(status: Status, until: str | None = None, force: bool = False) -> None:
     """Bring the experiment of the current directory up to date, up to the stage ``until``.
 
