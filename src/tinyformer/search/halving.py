@@ -50,6 +50,13 @@ def successive_halving(
     return ended
 
 
+def evenly_spread(ordered: Sequence[C], count: int) -> list[C]:
+    """At most ``count`` of ``ordered``, evenly spread and with both ends: neighbours in it are much alike."""
+    if count == 1 or len(ordered) <= count:
+        return list(ordered[:count])
+    return [ordered[round(i * (len(ordered) - 1) / (count - 1))] for i in range(count)]
+
+
 def trained_epochs(candidates: int, epochs: float) -> float:
     """Epochs of training that :func:`successive_halving` takes in all rounds together."""
     return sum(count * budget for count, budget in _rounds(candidates, epochs))

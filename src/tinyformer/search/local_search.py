@@ -4,26 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic
 
 import numpy as np
 
-from tinyformer.search.parts import Candidate, G, Objective, Settings, Space
+from tinyformer.search.parts import Candidate, G, Objective, Settings, Space, Strategy
 
 
-class LocalSearch(Generic[G]):
+class LocalSearch(Strategy[G, Candidate[G]]):
     """Moves to the best mutant if it is better; see :class:`.parts.Strategy`."""
 
     def __init__(self, space: Space[G], objective: Objective[Candidate[G]], settings: Settings) -> None:
-        self._space = space
-        self._objective = objective
-        self._settings = settings
+        super().__init__(space, objective, settings)
         self._best: list[Candidate[G]] = []
-
-    @property
-    def round_size(self) -> int:
-        """As the settings say."""
-        return self._settings.round_size
 
     @property
     def population(self) -> Sequence[Candidate[G]]:

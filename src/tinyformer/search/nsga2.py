@@ -7,27 +7,19 @@ With one objective, or rounds of one candidate, it is the plain (mu + lambda) sc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic
 
 import numpy as np
 
-from tinyformer.search.parts import Candidate, G, Objective, Settings, Space
+from tinyformer.search.parts import Candidate, G, Objective, Settings, Space, Strategy
 
 
-class Nsga2(Generic[G]):
+class Nsga2(Strategy[G, Candidate[G]]):
     """Keeps the fittest of parents and children; see :class:`.parts.Strategy`."""
 
     def __init__(self, space: Space[G], objective: Objective[Candidate[G]], settings: Settings) -> None:
-        self._space = space
-        self._objective = objective
-        self._settings = settings
+        super().__init__(space, objective, settings)
         self._population: list[Candidate[G]] = []
         self._places: list[int] = []
-
-    @property
-    def round_size(self) -> int:
-        """As the settings say."""
-        return self._settings.round_size
 
     @property
     def population(self) -> Sequence[Candidate[G]]:

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -56,28 +57,6 @@ class Objective(Protocol[C_contra]):
         ...
 
 
-class Strategy(Protocol[G_co, C]):
-    """Proposes genomes, and learns from what became of them."""
-
-    @property
-    def round_size(self) -> int:
-        """How many new candidates it wants to be told at a time."""
-        ...
-
-    @property
-    def population(self) -> Sequence[C]:
-        """The candidates that it draws on."""
-        ...
-
-    def propose(self, rng: np.random.Generator) -> G_co:
-        """A genome to look at; it may be an old one, or break limits. Needs candidates told before."""
-        ...
-
-    def tell(self, candidates: Sequence[C]) -> None:
-        """Candidates that were evaluated: first those that the search begins with, then each round's."""
-        ...
-
-
 @dataclass(frozen=True)
 class Settings:
     """What strategies may be told; each takes what concerns it."""
@@ -89,3 +68,30 @@ class Settings:
     mutation_rate: float
     crossover_rate: float
     """Chance that a proposal mixes two parents."""
+
+
+class Strategy(ABC, Generic[G, C]):
+    """Proposes genomes, and learns from what became of them."""
+
+    def __init__(self, space: Space[G], objective: Objective[C], settings: Settings) -> None:
+        self._space = space
+        self._objective = objective
+        self._settings = settings
+
+    @property
+    def round_size(self) -> int:
+        """How many new candidates it wants to be told at a time."""
+        return self._settings.round_size
+
+    @property
+    @abstractmethod
+    def population(self) -> Sequence[C]:
+        """The candidates that it draws on."""
+
+    @abstractmethod
+    def propose(self, rng: np.random.Generator) -> G:
+        """A genome to look at; it may be an old one, or break limits. Needs candidates told before."""
+
+    @abstractmethod
+    def tell(self, candidates: Sequence[C]) -> None:
+        """Candidates that were evaluated: first those that the search begins with, then each round's."""

@@ -7,11 +7,10 @@ A lucky evaluation cannot stay for ever, so that what survives has to prove itse
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Generic
 
 import numpy as np
 
-from tinyformer.search.parts import Candidate, G, Objective, Settings, Space
+from tinyformer.search.parts import Candidate, G, Objective, Settings, Space, Strategy
 
 _ROUNDS = 4
 """Rounds that replace a population: parents are drawn anew for each, and its candidates evaluated side by side."""
@@ -20,13 +19,11 @@ _TOURNAMENT = 4
 """The population's share, as a divisor, that takes part in a tournament."""
 
 
-class RegularizedEvolution(Generic[G]):
+class RegularizedEvolution(Strategy[G, Candidate[G]]):
     """Mutates winners of tournaments and forgets by age; see :class:`.parts.Strategy`."""
 
     def __init__(self, space: Space[G], objective: Objective[Candidate[G]], settings: Settings) -> None:
-        self._space = space
-        self._objective = objective
-        self._settings = settings
+        super().__init__(space, objective, settings)
         self._population: list[Candidate[G]] = []
 
     @property

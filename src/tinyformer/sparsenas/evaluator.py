@@ -59,8 +59,7 @@ class Evaluator:
         count = max(config.recalibration_batches, sparsity.recovery_steps) * config.batch_size
         if sparsity.compensation != "none":
             count = max(count, sparsity.compensation_images)
-        order = np.random.default_rng(seed).permutation(len(splits.train.labels))[:count]
-        train = Split(splits.train.images[order], splits.train.labels[order])
+        train = _shuffled(splits.train, seed, count)
         first = slice(config.evaluation_images)
         val = Split(splits.val.images[first], splits.val.labels[first])
         return Evaluator(supernet_spec, dict(weights), train, val, config, sparsity)
@@ -78,9 +77,8 @@ class Evaluator:
     ) -> Evaluator:
         """An evaluator that trains candidates for ``epochs`` over all training images, the masks kept, and measures
         them on all validation images."""
-        order = np.random.default_rng(seed).permutation(len(splits.train.labels))
-        train = Split(splits.train.images[order], splits.train.labels[order])
-        steps = round(epochs * len(order) / config.batch_size)
+        train = _shuffled(splits.train, seed)
+        steps = round(epochs * len(train) / config.batch_size)
         trained = sparsity.model_copy(update={"recovery_steps": steps})
         return Evaluator(supernet_spec, dict(weights), train, splits.val, config, trained)
 
@@ -206,3 +204,9 @@ class Evaluator:
             loss.backward()
             optimizer.step()
             apply_masks(subnet, masks)
+
+
+def _shuffled(split: Split, seed: int, count: int | None = None) -> Split:
+    """The images of ``split`` in random order, or the first ``count`` of them."""
+    order = np.random.default_rng(seed).permutation(len(split))[:count]
+    return Split(split.images[order], split.labels[order])

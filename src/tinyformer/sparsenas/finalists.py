@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-from tinyformer.search.halving import Measure, Tried, standard_error, successive_halving
+from tinyformer.search.halving import Measure, Tried, evenly_spread, standard_error, successive_halving
 from tinyformer.sparsenas.objectives import Candidate, measured_accuracy
 
 Finalist: TypeAlias = Tried[Candidate]
@@ -47,16 +47,9 @@ def pick_finalists(evaluated: Sequence[Candidate], count: int, accuracy_band: fl
         for candidate in remaining:
             if not front or candidate.cost.latency_ms < front[-1].cost.latency_ms:
                 front.append(candidate)
-        finalists += _spread(front, count - len(finalists))
+        finalists += evenly_spread(front, count - len(finalists))
         remaining = [candidate for candidate in remaining if candidate not in front]
     return finalists
-
-
-def _spread(front: Sequence[Candidate], count: int) -> list[Candidate]:
-    """At most ``count`` of ``front``, evenly spread and with both ends."""
-    if count == 1 or len(front) <= count:
-        return list(front[:count])
-    return [front[round(i * (len(front) - 1) / (count - 1))] for i in range(count)]
 
 
 def choose(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from tinyformer.search.halving import Measure, Tried, standard_error, successive_halving
+from tinyformer.search.halving import Measure, Tried, evenly_spread, standard_error, successive_halving
 from tinyformer.supernas.scoring import ScoredSupernet
 
 Finalist: TypeAlias = Tried[ScoredSupernet]
@@ -25,10 +25,7 @@ def pick_finalists(ranked: Sequence[ScoredSupernet], count: int) -> list[ScoredS
     """At most ``count`` of ``ranked`` (by score, the best first): the best, and others evenly spread over the better
     half, for neighbours by score are much alike. Without sub-networks that keep the limits none gets in."""
     admissible = [candidate for candidate in ranked if candidate.score is not None]
-    eligible = admissible[: max(count, -(-len(admissible) // _SHARE))]
-    if len(eligible) <= count or count == 1:
-        return eligible[:count]
-    return [eligible[round(i * (len(eligible) - 1) / (count - 1))] for i in range(count)]
+    return evenly_spread(admissible[: max(count, -(-len(admissible) // _SHARE))], count)
 
 
 def choose(
