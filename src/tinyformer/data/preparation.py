@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,6 +17,7 @@ from tinyformer.data.sources import cifar10, digits, features, image_folder
 from tinyformer.data.sources.base import LabelledImages
 from tinyformer.data.splitting import split_off, stratified_sample
 from tinyformer.errors import TinyFormerError
+from tinyformer.keys import content_digest
 
 SOURCES = {
     "digits": digits.load, "cifar10": cifar10.load, "image_folder": image_folder.load, "features": features.load,
@@ -106,6 +106,4 @@ def _write(arrays: Arrays, source: LabelledImages, config: DataConfig, seed: int
 
 def _save(path: Path, array: NDArray[Any]) -> ArrayFile:
     np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return ArrayFile(digest, path.stat().st_size, str(array.dtype), array.shape)
+    return ArrayFile(content_digest(path), path.stat().st_size, str(array.dtype), array.shape)

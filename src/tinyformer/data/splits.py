@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tinyformer.data.manifest import Manifest
 from tinyformer.errors import TinyFormerError
+from tinyformer.keys import content_digest
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ class Splits:
             size = path.stat().st_size
             if size != expected.bytes:
                 raise TinyFormerError(f"{path} has {size} bytes instead of {expected.bytes}: {remedy}")
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            digest = content_digest(path)
         except FileNotFoundError as error:
             raise TinyFormerError(f"{path} is missing: {remedy}") from error
         if digest != expected.sha256:

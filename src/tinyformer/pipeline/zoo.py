@@ -7,7 +7,6 @@ made it) and ``figures.json`` (what was measured, and the digest of the model).
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -27,6 +26,7 @@ from tinyformer.engine.run.profile import FirmwareProfile, check_budget, profile
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.onnx_import import import_onnx
 from tinyformer.ir.reference import execute
+from tinyformer.keys import content_digest
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json, write_json
 
@@ -134,7 +134,6 @@ def restore(entry: Entry, output: Path) -> FirmwareProfile:
 
 def _digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return content_digest(path)
     except FileNotFoundError:
         raise TinyFormerError(f"{path} is missing: restore it from Git.") from None
