@@ -17,7 +17,7 @@ import yaml
 from tests.pipeline.conftest import TINY
 from tests.pipeline.project import Project
 
-from tinyformer.config.multirun import expand
+from tinyformer.config.multirun import expand, parse
 from tinyformer.errors import TinyFormerError
 from tinyformer.experiments.point import point_name
 from tinyformer.tracking.reader import read_runs
@@ -43,15 +43,15 @@ CONF = Path(__file__).parents[2] / "conf"
     ],
 )
 def test_a_line_is_hydras(words: list[str], points: list[tuple[str, ...]] | None, keys: tuple[str, ...]) -> None:
-    found, varied = expand(CONF, words)
-    assert varied == keys
-    assert points is None or found == points
+    parsed = parse(CONF, words)
+    assert parsed.keys() == keys
+    assert points is None or expand(parsed) == points
 
 
 @pytest.mark.parametrize("word", ["seed", "seed=[0,", "seed=interval(0,1)"])
 def test_what_is_no_list_of_points_is_named(word: str) -> None:
     with pytest.raises(TinyFormerError, match="Command line"):
-        expand(CONF, [word])
+        expand(parse(CONF, [word]))
 
 
 def test_points_have_names_that_a_file_system_takes() -> None:
@@ -121,3 +121,16 @@ def test_a_shared_stage_is_computed_once_even_after_a_kill(tiny: Project) -> Non
 
 def _logs(directory: Path) -> str:
     return "".join(path.read_text("utf-8") for path in sorted(directory.glob("*/log.txt")))
+
+
+@pytest.mark.slow
+def test_an_adaptive_sweep_ends_in_its_best_points(tiny: Project) -> None:
+    space = ("sparsity.target=interval(0.5,0.9)", "finetune.learning_rate=tag(log,interval(0.01,0.1))")
+    search = ("repro", "-m", *TINY, *space, "--trials", "3", "--batch", "2", "--name", "adaptive")
+    first = tiny.tinyformer(*search)
+    assert "3 trials in outputs/sweeps/adaptive, 0 finished before" in first.stdout
+    best = first.stdout.partition("Best in accuracy_int8, latency_ms, flash_bytes:")[2]
+    assert 1 <= best.count("finetune.learning_rate=") <= 3
+    again = tiny.tinyformer(*search)
+    assert "3 finished before" in again.stdout and again.stdout.count("finished before") == 4
+    assert (tiny.root / "outputs/sweeps/adaptive/comparison.html").is_file()

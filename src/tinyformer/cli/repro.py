@@ -47,6 +47,14 @@ def compose_command(overrides: tuple[str, ...], experiment: str | None, check: b
 @click.option("--force", is_flag=True, help="Run stages even if nothing they depend on has changed.")
 @click.option("-m", "--multirun", is_flag=True, help="A sweep: every combination of `mcu=a,b seed=range(0,3)`.")
 @click.option("--name", help="With -m: the sweep's directory below outputs/sweeps (default: recipe and swept keys).")
+@click.option("--trials", type=int, help="With -m: let Optuna choose this many points within `KEY=interval(A,B)`.")
+@click.option("--batch", type=int, default=1, show_default=True, help="With --trials: points that run side by side.")
+@click.option(
+    "--objectives",
+    default="accuracy_int8,latency_ms,flash_bytes",
+    show_default=True,
+    help="With --trials: the figures of the summary to find the best compromises of.",
+)
 def repro_command(
     overrides: tuple[str, ...],
     experiment: str | None,
@@ -54,20 +62,31 @@ def repro_command(
     force: bool,
     multirun: bool,
     name: str | None,
+    trials: int | None,
+    batch: int,
+    objectives: str,
 ) -> None:
     """Compose the configuration, run the stages that it changes, and print the headline figures.
 
     What is up to date is skipped, what ran before with the same inputs comes from the cache, and a stage that was
     killed resumes from its last checkpoint. With -m, each point of the sweep has a directory of its own, and a failed
-    one stops no other; the same command goes on where it was stopped.
+    one stops no other; the same command goes on where it was stopped. With --trials, an optimizer chooses the points.
     """
     if multirun:
-        from tinyformer.cli.sweep import run_sweep  # noqa: PLC0415 (Hydra is slow to import)
+        from tinyformer.cli.sweep import run_adaptive_sweep, run_sweep  # noqa: PLC0415 (Hydra is slow to import)
 
-        run_sweep(project_root(), overrides, experiment, name, stage, force)
+        if trials is None:
+            run_sweep(project_root(), overrides, experiment, name, stage, force)
+        elif stage is not None:
+            raise click.UsageError("--trials goes without --stage: an optimizer needs the summary.")
+        else:
+            from tinyformer.experiments.adaptive import Adaptive  # noqa: PLC0415
+
+            adaptive = Adaptive(trials, batch, tuple(objectives.split(",")))
+            run_adaptive_sweep(project_root(), overrides, experiment, name, force, adaptive)
         return
-    if name is not None:
-        raise click.UsageError("--name goes with -m.")
+    if name is not None or trials is not None:
+        raise click.UsageError(f"{'--name' if name else '--trials'} goes with -m.")
     from tinyformer.experiments.single import run_experiment  # noqa: PLC0415 (Hydra is slow to import)
     from tinyformer.pipeline.artifacts import REPORT, SUMMARY  # noqa: PLC0415
     from tinyformer.signals import Interrupted  # noqa: PLC0415

@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hydra import version
+from hydra._internal.callbacks import Callbacks
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra._internal.hydra import Hydra
@@ -16,7 +18,9 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig
 
 from tinyformer.config.compose import Composition, finish
@@ -26,10 +30,27 @@ Task = Callable[[DictConfig], Any]
 """What is done with one configuration; launchers may run it in another process, so that it must be picklable."""
 
 
-def expand(conf: Path, words: Sequence[str]) -> tuple[list[tuple[str, ...]], tuple[str, ...]]:
-    """The overrides of each point that ``words`` describe, in Hydra's order, and the keys in which they differ.
+Line = tuple[str, ...]
+"""The overrides of one point."""
 
-    Lists (``seed=0,1``), ``range()``, ``choice()`` and ``glob()`` are Hydra's.
+
+@dataclass(frozen=True)
+class Words:
+    """A command line of overrides, parsed."""
+
+    task: tuple[Override, ...]
+    """Those of the experiments."""
+    hydra: Line
+    """Those of Hydra itself: which launcher, with what settings."""
+
+    def keys(self) -> tuple[str, ...]:
+        """The keys in which the points differ."""
+        varied = (word.get_key_element() for word in self.task if word.is_sweep_override())
+        return tuple(dict.fromkeys(key.lstrip("+~") for key in varied))
+
+
+def parse(conf: Path, words: Sequence[str]) -> Words:
+    """Read ``words`` as Hydra does.
 
     Raises:
         TinyFormerError: a word is no override.
@@ -37,17 +58,36 @@ def expand(conf: Path, words: Sequence[str]) -> tuple[list[tuple[str, ...]], tup
     loader = ConfigLoaderImpl(config_search_path=create_config_search_path(str(conf.resolve())))
     try:
         overrides = OverridesParser.create(config_loader=loader).parse_overrides(list(words))
-        task = [override for override in overrides if not _is_hydras(override)]
-        [points] = BasicSweeper.split_arguments(task, None)
     except HydraException as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
-        raise TinyFormerError(f"Command line: {reason}; write key=value, key=a,b or key=range(0,3).") from None
-    keys = tuple(dict.fromkeys(o.get_key_element() for o in task if o.is_sweep_override()))
-    return [tuple(point) for point in points], keys
+        raise _refusal(error) from None
+    return Words(
+        tuple(override for override in overrides if not override.is_hydra_override()),
+        tuple(override.input_line or "" for override in overrides if override.is_hydra_override()),
+    )
 
 
-def launch(conf: Path, words: Sequence[str], task: Task, directory: Path) -> None:
-    """Run ``task`` for each point, by the launcher that ``words`` name (``hydra/launcher=joblib``).
+def expand(words: Words) -> list[Line]:
+    """The points that ``words`` describe, in Hydra's order. Lists (``seed=0,1``), ``range()``, ``choice()`` and
+    ``glob()`` are Hydra's.
+
+    Raises:
+        TinyFormerError: a word is an interval, which has no end of points.
+    """
+    intervals = [word.get_key_element() for word in words.task if word.is_interval_sweep()]
+    if intervals:
+        raise TinyFormerError(
+            f"Command line: {intervals[0]} is an interval, which has no end of points; add --trials N to search in it, "
+            "or list its values (a,b,c)."
+        )
+    try:
+        [points] = BasicSweeper.split_arguments(list(words.task), None)
+    except HydraException as error:
+        raise _refusal(error) from None
+    return [tuple(point) for point in points]
+
+
+def launch(conf: Path, points: Sequence[Line], hydra_words: Line, task: Task, directory: Path) -> None:
+    """Run ``task`` for each of ``points``, by the launcher that ``hydra_words`` name (``hydra/launcher=joblib``).
 
     ``directory`` is where Hydra and its launcher keep what is theirs.
     """
@@ -62,7 +102,11 @@ def launch(conf: Path, words: Sequence[str], task: Task, directory: Path) -> Non
         "hydra/job_logging=none",
     ]
     try:
-        hydra.multirun("config", task, [*words, *own])
+        config = hydra.compose_config("config", [*hydra_words, *own], RunMode.MULTIRUN)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config))
+        launcher = Plugins.instance().instantiate_launcher(hydra_context=context, task_function=task, config=config)
+        for result in launcher.launch([list(point) for point in points], initial_job_idx=0):
+            _ = result.return_value  # raises what the job has raised
     finally:
         GlobalHydra.instance().clear()
 
@@ -73,5 +117,6 @@ def current_point(conf: Path, tree: DictConfig) -> tuple[tuple[str, ...], Compos
     return words, finish(tree, conf, words, dict(HydraConfig.get().runtime.choices))
 
 
-def _is_hydras(override: Override) -> bool:
-    return override.key_or_group.startswith(("hydra.", "hydra/"))
+def _refusal(error: HydraException) -> TinyFormerError:
+    reason = str(error).strip().splitlines()[0].rstrip(".")
+    return TinyFormerError(f"Command line: {reason}; write key=value, key=a,b or key=range(0,3).")

@@ -8,33 +8,41 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinyformer.config.multirun import launch
+from tinyformer.config.multirun import Line, launch
 from tinyformer.errors import TinyFormerError
 from tinyformer.experiments.point import Workshop
 from tinyformer.experiments.task import RunPoint
+from tinyformer.files import replace_file
 from tinyformer.signals import Interrupted, end_with_parent
 
 
-def command(workshop: Workshop, words: list[str], keys: tuple[str, ...], until: str | None, force: bool) -> list[str]:
-    """The command line that runs the points of ``words``."""
+def command(
+    workshop: Workshop, points: Sequence[Line], hydra_words: Line, keys: Line, until: str | None, force: bool
+) -> list[str]:
+    """The command line that runs ``points``; they go by a file, since there may be more than a line holds."""
     arguments: dict[str, Any] = {
         "root": str(workshop.root), "directory": str(workshop.directory), "cache": str(workshop.cache),
-        "words": words, "keys": keys, "until": until, "force": force,
+        "points": points, "hydra_words": hydra_words, "keys": keys, "until": until, "force": force,
     }  # fmt: skip
-    return [sys.executable, "-m", "tinyformer.experiments.launcher", json.dumps(arguments)]
+    path = workshop.directory / "launch.json"
+    replace_file(path, json.dumps(arguments).encode())
+    return [sys.executable, "-m", "tinyformer.experiments.launcher", str(path)]
 
 
 def main() -> int:
-    """Run the sweep that the one argument describes."""
+    """Run the points that the file describes, which the one argument names."""
     end_with_parent()
-    given = json.loads(sys.argv[1])
+    given = json.loads(Path(sys.argv[1]).read_text("utf-8"))
     workshop = Workshop(*(Path(given[name]) for name in ("root", "directory", "cache")))
     task = RunPoint(workshop, tuple(given["keys"]), given["until"], given["force"])
     try:
-        launch(workshop.root / "conf", given["words"], task, workshop.directory / ".hydra")
+        launch(
+            workshop.root / "conf", given["points"], tuple(given["hydra_words"]), task, workshop.directory / ".hydra"
+        )
     except TinyFormerError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyformer.config.compose import Composition, compose
-from tinyformer.config.multirun import expand
+from tinyformer.config.multirun import Line, Words, expand, parse
 from tinyformer.errors import TinyFormerError
 from tinyformer.experiments.launcher import command
 from tinyformer.experiments.point import STATUS, Workshop, dvc_cache, failure, is_finished, point_name
@@ -29,6 +29,7 @@ class Point:
 
     name: str
     """Of its directory: the overrides that tell it from the others."""
+    line: Line
     composition: Composition
     directory: Path
     finished_before: bool = False
@@ -45,13 +46,13 @@ class Point:
 
 @dataclass
 class Sweep:
-    """A sweep that is about to run, or has run."""
+    """Points that run, or have run, in directories below one."""
 
     name: str
     workshop: Workshop
-    points: list[Point]
-    words: list[str]
-    keys: tuple[str, ...]
+    words: Words
+    keys: Line
+    points: list[Point] = field(default_factory=list)
 
     @property
     def directory(self) -> Path:
@@ -63,72 +64,88 @@ class Sweep:
         """What Hydra and its launcher print."""
         return self.directory / LOG
 
+    def add(self, line: Line) -> Point:
+        """The point of the overrides ``line``, composed and validated.
+
+        Raises:
+            TinyFormerError: its configuration is wrong.
+        """
+        composition = compose(self.workshop.root / "conf", line)
+        name = point_name(line, self.keys)
+        point = Point(name, line, composition, self.directory / name)
+        point.finished_before = is_finished(self.workshop, name, composition)
+        self.points.append(point)
+        return point
+
     def failed(self) -> list[Point]:
         """Points without a result."""
-        return [point for point in self.points if point.progress().state != "done"]
+        return [point for point in self.points if point.progress().state != "done" and not point.finished_before]
 
-    def run(self, until: str | None, force: bool, watch: Callable[[], None]) -> None:
-        """Run what is not finished; ``watch`` is called twice a second.
+    def run(self, points: Sequence[Point], until: str | None, force: bool, watch: Callable[[], None]) -> None:
+        """Run those of ``points`` that are not finished; ``watch`` is called twice a second.
 
         Raises:
             TinyFormerError: the same sweep runs already, or the launcher does not start.
             Interrupted: a signal came; all points have ended.
         """
-        for point in self.points:
-            if not point.finished_before:
-                (point.directory / STATUS).unlink(missing_ok=True)
-        if all(point.finished_before for point in self.points) and not force:
+        missing = [point for point in points if force or not point.finished_before]
+        if not missing:
             return
+        make_directory(self.directory)
+        for point in missing:
+            point.finished_before = False
+            (point.directory / STATUS).unlink(missing_ok=True)
         try:
             with hold(self.directory / "lock", f"sweep {self.name}"), self.log.open("ab") as log:
-                words = command(self.workshop, self.words, self.keys, until, force)
+                lines = [point.line for point in missing]
+                words = command(self.workshop, lines, self.words.hydra, self.keys, until, force)
                 status = run_tree(words, self.workshop.root, environment(), log, watch)
         except LockHeldError as error:
             raise TinyFormerError(
                 f"{self.directory} is in use by {error.holder or 'another process'}; wait for it, or give this sweep "
                 "another --name."
             ) from None
-        if status and not any(point.progress().began for point in self.points):
+        if status and not any(point.progress().began for point in missing):
             raise TinyFormerError(f"The launcher did not start: {_last_line(self.log)} (see {self.log}).")
 
 
-def plan(root: Path, overrides: Sequence[str], experiment: str | None, name: str | None) -> Sweep:
-    """Compose and validate every point of ``overrides`` (Hydra's: ``mcu=a,b``) before the first one runs.
+def open_sweep(root: Path, overrides: Sequence[str], experiment: str | None, name: str | None) -> Sweep:
+    """The sweep of ``overrides`` (Hydra's: ``mcu=a,b``), still without points.
 
     Raises:
-        TinyFormerError: the configuration of a point is wrong, or two points have the same name.
+        TinyFormerError: a word is no override, or the name is none for a directory.
     """
-    words = [f"experiment={experiment}", *overrides] if experiment else list(overrides)
-    lines, keys = expand(root / "conf", words)
+    given = [f"experiment={experiment}", *overrides] if experiment else list(overrides)
+    words = parse(root / "conf", given)
     if name is None:
-        name = _default_name(lines[0], keys)
+        name = _default_name(words)
     if not re.fullmatch(r"[\w.,+@=-]+", name):
         raise TinyFormerError(f"--name is '{name}': use letters, digits, '-', '_' and '.'.")
-    group = f"tracking.group={name}"
-    if not any(word.lstrip("+~").startswith("tracking.group=") for word in words):
-        words.append(group)
-        lines = [(*line, group) for line in lines]
-    compositions = [compose(root / "conf", line) for line in lines]
+    if not any(word.key_or_group == "tracking.group" for word in words.task):
+        words = parse(root / "conf", [*given, f"tracking.group={name}"])
     prepare_dvc(root)
     directory = root / artifacts.OUTPUTS / "sweeps" / name
-    make_directory(directory)
-    workshop = Workshop(root, directory, dvc_cache(root))
-    points = []
-    for line, composition in zip(lines, compositions, strict=True):
-        own = point_name(line, keys)
-        point = Point(own, composition, directory / own)
-        point.finished_before = is_finished(workshop, own, composition)
-        points.append(point)
-    return Sweep(name, workshop, points, words, keys)
+    return Sweep(name, Workshop(root, directory, dvc_cache(root)), words, words.keys())
 
 
-def _default_name(line: Sequence[str], keys: Sequence[str]) -> str:
+def plan(root: Path, overrides: Sequence[str], experiment: str | None, name: str | None) -> Sweep:
+    """Compose and validate every point of ``overrides`` before the first one runs.
+
+    Raises:
+        TinyFormerError: the configuration of a point is wrong.
+    """
+    sweep = open_sweep(root, overrides, experiment, name)
+    for line in expand(sweep.words):
+        sweep.add(line)
+    return sweep
+
+
+def _default_name(words: Words) -> str:
     """The recipe and what varies: the same command finds the same sweep again."""
-    recipe = next((word.partition("=")[2] for word in line if word.startswith("experiment=")), "quickstart")
+    recipe = next((word.get_value_string() for word in words.task if word.key_or_group == "experiment"), "quickstart")
+    keys = words.keys()
     varied = [key.replace("/", "-") for key in keys if key != "experiment"]
-    return "-".join(
-        [*([] if "experiment" in keys else [recipe]), *(["experiments"] if "experiment" in keys else []), *varied]
-    )
+    return "-".join(["experiments" if "experiment" in keys else recipe, *varied])
 
 
 def _last_line(path: Path) -> str:
