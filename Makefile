@@ -8,7 +8,7 @@ EXP ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro sweep test test-slow lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search fuzz clean
+.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search fuzz clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -43,13 +43,21 @@ test: setup-dev  ## the fast tests
 test-slow: setup-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
 
+$(VENV)/.installed-ui: pyproject.toml requirements-ui.lock | $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-ui.lock
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || $(BIN)/playwright install chromium
+	@touch $@
+
+test-ui: setup-dev $(VENV)/.installed-ui  ## the pages in headless Chromium, with axe-core
+	$(BIN)/python -m pytest -m ui tests/ui $(ARGS)
+
 CASES ?=
 test-cases: setup-dev  ## models of kinds that are easily wrong, against their runtimes (CASES=DIR: those of a directory, too)
 	$(BIN)/python benchmarks/try_models.py $(CASES) $(ARGS)
 
 C_SOURCES = git ls-files '*.c' '*.h' '*.cpp' '*.hpp'
 
-lock:  ## pin the versions that are installed in .venv -> requirements.lock, requirements-dev.lock
+lock:  ## pin the versions that are installed in .venv -> requirements.lock, requirements-dev.lock, requirements-ui.lock
 	$(BIN)/python tools/lock.py
 
 docs: setup-dev  ## the documentation as a site -> outputs/site/index.html

@@ -16,7 +16,11 @@ import tinyformer
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-DEVELOPING = PROJECT["optional-dependencies"]["dev"]
+LOCKED = {
+    "requirements.lock": PROJECT["dependencies"],
+    "requirements-dev.lock": PROJECT["optional-dependencies"]["dev"],
+    "requirements-ui.lock": PROJECT["optional-dependencies"]["ui"],
+}
 
 
 def pins(file: str) -> dict[str, str]:
@@ -26,10 +30,9 @@ def pins(file: str) -> dict[str, str]:
     return {match[1]: match[2] for match in found if match}
 
 
-@pytest.mark.parametrize("requirement", [*PROJECT["dependencies"], *DEVELOPING])
-def test_the_lock_files_keep_the_bounds(requirement: str) -> None:
+@pytest.mark.parametrize(("file", "requirement"), [(file, each) for file, wanted in LOCKED.items() for each in wanted])
+def test_the_lock_files_keep_the_bounds(file: str, requirement: str) -> None:
     wanted = Requirement(requirement)
-    file = "requirements-dev.lock" if requirement in DEVELOPING else "requirements.lock"
     version = (pins("requirements.lock") | pins(file))[canonicalize_name(wanted.name)]
     assert wanted.specifier.contains(version), f"{wanted.name} {version}: run `make lock`"
     assert any(bound.operator in ("<", "==") for bound in wanted.specifier), "a new major version is a decision"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes requirements.lock and requirements-dev.lock: the versions installed here of all that pyproject.toml asks for.
+"""Writes requirements.lock and those of the extras dev and ui: the versions installed here of all that pyproject.toml asks for.
 
 Run by `make lock` after upgrading packages in `.venv`. A package that is needed only under a condition (an older
 Python, another system) keeps that condition; one whose condition does not hold here is left for pip to choose within
@@ -20,6 +20,9 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# Written by `make lock`; `make setup` installs from it. Bounds and purposes: pyproject.toml.\n"
+FILES = {"requirements.lock": None, "requirements-dev.lock": "dev", "requirements-ui.lock": "ui"}
+"""Lock files by what they add: nothing, or an extra."""
+
 EXTRA_CLAUSE = re.compile(r"""( and )?extra == ["'][^"']*["']( and )?""")
 
 Conditions = dict[str, set[str]]
@@ -69,14 +72,16 @@ def lines(conditions: Conditions) -> list[str]:
 
 
 def main() -> None:
-    """Write both files."""
+    """Write all files; each but the first names only what the one before it lacks."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    run = needed(project["dependencies"])
-    develop = needed([*project["dependencies"], *project["optional-dependencies"]["dev"]])
-    only_develop = {name: when for name, when in develop.items() if name not in run}
-    (ROOT / "requirements.lock").write_text(HEADER + "".join(lines(run)), encoding="utf-8")
-    text = HEADER + "-r requirements.lock\n" + "".join(lines(only_develop))
-    (ROOT / "requirements-dev.lock").write_text(text, encoding="utf-8")
+    wanted: list[str] = list(project["dependencies"])
+    above, known = "", Conditions()
+    for name, extra in FILES.items():
+        wanted += project["optional-dependencies"][extra] if extra else []
+        found = needed(wanted)
+        own = {package: when for package, when in found.items() if package not in known}
+        (ROOT / name).write_text(HEADER + above + "".join(lines(own)), encoding="utf-8")
+        above, known = f"-r {name}\n", found
 
 
 if __name__ == "__main__":

@@ -101,6 +101,7 @@ def test_the_page_is_whole_and_the_same_each_time(experiments: list[Experiment],
     page = text_of(tmp_path / "one.html")
     assert "c &lt;b&gt;" in page and "<b>c" not in page
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page), "nothing is fetched"
+    assert page.count("<svg ") == 4, "drawings for paper"
     assert re.findall(r'<td class="number best"[^>]*>([^<]*)<', page).count("2.10 ms") == 1
     assert page.count('class="choose"') == 4 and 'href="a/outputs/report/index.html"' in page
     found = re.search(r'id="data">(.*?)</script>', page, re.S)

@@ -16,15 +16,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinyformer.files import replace_file
-from tinyformer.report.comparison_figures import FRONTS, front_figure, parallel_figure
+from tinyformer.report.comparison_figures import MERIT, front_figure, parallel_figure
 from tinyformer.report.experiment import Experiment, differing_keys, leading_keys, repeated, words
-from tinyformer.report.figures import FigureJson
+from tinyformer.report.figures import COSTS, FigureJson
 from tinyformer.report.formatting import DASH, percent
 from tinyformer.report.headline import METRICS, Metric
 from tinyformer.report.page import write_page
 
 _BUDGETS = ("flash_bytes", "sram_bytes", "latency_ms")
-_IN_TERMINAL = ("accuracy_int8", *_BUDGETS)
+_IN_TERMINAL = (MERIT, *_BUDGETS)
+_REPEATED = ("accuracy_float", *_IN_TERMINAL, "cycles")
+_ALWAYS_SHOWN = (*_REPEATED, "macs", "block_sparsity")
+"""Columns of the page's table; it has the others, too, on demand."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def print_comparison(experiments: Sequence[Experiment], console: Console | None 
     if extra := len(differing) - len(leading):
         console.print(f"{extra} more keys differ; the page and the CSV file have them all.", style="dim")
     for group in repeated(experiments, differing, leading):
-        figures = ", ".join(_spread(metric, group.mean_and_spread(metric.key)) for metric in metrics)
+        figures = ", ".join(f"{m.label} {_spread(m, group.mean_and_spread(m.key))}" for m in metrics)
         console.print(f"{len(group.experiments)} seeds of {group.label}: {figures}", highlight=False, markup=False)
 
 
@@ -82,9 +85,9 @@ def write_comparison(experiments: Sequence[Experiment], destination: Path) -> No
     metrics = _metrics(experiments)
     columns = [_cells(metric, experiments) for metric in metrics]
     figures: dict[str, FigureJson] = {}
-    for cost, title in FRONTS.items():
-        if any(e.value(cost) is not None and e.value("accuracy_int8") is not None for e in experiments):
-            figures[f"front-{cost}"] = front_figure(experiments, cost, title)
+    for cost in COSTS:
+        if any(e.value(cost) and e.value(MERIT) is not None for e in experiments):
+            figures[f"front-{cost}"] = front_figure(experiments, cost)
     if len(experiments) > 2 and leading:
         figures["parallel"] = parallel_figure(experiments, leading)
     write_page(
@@ -93,16 +96,21 @@ def write_comparison(experiments: Sequence[Experiment], destination: Path) -> No
         figures,
         data=_data(experiments, differing, metrics, columns),
         title=f"{len(experiments)} experiments compared",
-        metrics=metrics,
-        fronts=[(f"front-{cost}", title) for cost, title in FRONTS.items() if f"front-{cost}" in figures],
+        metrics=[(metric, metric.key in _ALWAYS_SHOWN) for metric in metrics],
+        fronts=[(f"front-{cost}", title) for cost, title in COSTS.items() if f"front-{cost}" in figures],
         keys=[(key, key in leading) for key in differing],
-        extra=len(differing) - len(leading),
+        extra=len(leading) < len(differing) or any(metric.key not in _ALWAYS_SHOWN for metric in metrics),
         rows=[
             (e, [words(e.settings.get(key)) for key in differing], [column[row] for column in columns])
             for row, e in enumerate(experiments)
         ],
+        repeated=[metric for metric in metrics if metric.key in _REPEATED],
         groups=[
-            (group.label, len(group.experiments), [_spread(m, group.mean_and_spread(m.key)) for m in metrics])
+            (
+                group.label,
+                len(group.experiments),
+                [_spread(m, group.mean_and_spread(m.key)) for m in metrics if m.key in _REPEATED],
+            )
             for group in repeated(experiments, differing, leading)
         ],
     )
@@ -155,4 +163,4 @@ def _printed(cell: _Cell) -> str:
 def _spread(metric: Metric, figures: tuple[float, float] | None) -> str:
     if figures is None:
         return DASH
-    return f"{metric.label} {metric.shorten(figures[0])} ± {metric.shorten(figures[1])}"
+    return f"{metric.shorten(figures[0])} ± {metric.shorten(figures[1])}"

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,15 +15,31 @@ from tinyformer.report.inputs import ArenaPlan, ParetoPoint
 
 PALETTE = ("#4c7fe0", "#e0803a", "#3fa37a", "#9a6bd0", "#d4556a", "#2c9fb5", "#b8902f", "#7c8698")
 _ACCENT = "#e0803a"
-_MAX_MARKER, _MIN_MARKER = 34, 8
+LIMIT = {"dash": "dot", "width": 1.5, "color": PALETTE[4]}
+"""The line of a budget."""
+_FAR = 3
+"""Costs that differ by such a factor would be squeezed on a linear axis."""
+
+_WIDE_SPAN = 10
+
+COSTS = {"latency_ms": "latency, ms", "flash_bytes": "flash, KB", "sram_bytes": "SRAM, KB"}
+"""Costs that accuracy is drawn against, with the axis' title."""
+
+WIDE = {"meta": {"width": 1080}}
+"""Layout of a figure that takes the whole width of the page."""
 
 FigureJson = dict[str, Any]
 
 
-def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | None]) -> FigureJson:
-    """Accuracy over latency; a point's area is its flash, the chosen one is ringed, a limit on latency is drawn."""
+def in_unit(cost: str, value: float) -> float:
+    """``value`` in the unit of its axis."""
+    return value / 1024 if cost.endswith("_bytes") else value
+
+
+def pareto_figure(points: Sequence[ParetoPoint], cost: str, limit: float | None) -> FigureJson:
+    """Accuracy over ``cost``, one of :data:`COSTS`; the chosen point is ringed, the budget is a dotted line."""
     figure = go.Figure()
-    largest = max(point["flash_bytes"] for point in points) or 1
+    costs = {id(point): float(point[cost]) for point in points}  # type: ignore[literal-required]
     groups = (
         ("evaluated", PALETTE[7], 0.45, [p for p in points if not p.get("front", True) and not p.get("chosen")]),
         ("Pareto front", PALETTE[0], 0.75, [p for p in points if p.get("front", True) and not p.get("chosen")]),
@@ -32,12 +49,12 @@ def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | No
         if not members:
             continue
         figure.add_scatter(
-            x=[point["latency_ms"] for point in members],
+            x=[in_unit(cost, costs[id(point)]) for point in members],
             y=[point["accuracy"] for point in members],
             mode="markers",
             name=name,
             marker={
-                "size": [max(_MIN_MARKER, _MAX_MARKER * (p["flash_bytes"] / largest) ** 0.5) for p in members],
+                "size": 14 if name == "chosen" else 9,
                 "color": color,
                 "opacity": opacity,
                 "line": {"width": 2 if name == "chosen" else 0.5, "color": "#ffffff"},
@@ -45,10 +62,12 @@ def pareto_figure(points: Sequence[ParetoPoint], limits: Mapping[str, float | No
             text=[_describe(point) for point in members],
             hovertemplate="%{text}<extra></extra>",
         )
-    if (limit := limits.get("latency_ms")) is not None:
-        figure.add_vline(x=limit, line={"dash": "dot", "width": 1.5, "color": PALETTE[4]})
-    figure.update_layout(xaxis_title="latency, ms", yaxis_title="accuracy (validation)", yaxis_tickformat=".1%")
-    figure.update_layout(height=420, legend={"orientation": "h", "y": 1.08, "x": 0}, legend_itemsizing="constant")
+    limits = [] if limit is None else [in_unit(cost, limit)]
+    for place in limits:
+        figure.add_vline(x=place, line=LIMIT)
+    figure.update_xaxes(**cost_axis([in_unit(cost, value) for value in costs.values()], limits))
+    figure.update_layout(xaxis_title=COSTS[cost], yaxis_title="accuracy (validation)", height=340)
+    figure.update_yaxes(**accuracy_axis([point["accuracy"] for point in points]))
     return finish(figure)
 
 
@@ -65,8 +84,9 @@ def _describe(point: ParetoPoint) -> str:
 
 
 def training_figures(history: Sequence[Mapping[str, float | None]]) -> list[tuple[str, FigureJson]]:
-    """(heading, figure) for the losses, for the accuracies, and for each other metric that a training logged."""
-    keys = sorted({key for row in history for key in row} - {"epoch"})
+    """(heading, figure) for the losses, for the accuracies, and for each other metric that a training logged, but for
+    :func:`constants`."""
+    keys = sorted(_values(history).keys() - constants(history).keys())
     losses = [key for key in keys if "loss" in key]
     accuracies = [key for key in keys if "acc" in key and key not in losses]
     others = [key for key in keys if key not in losses and key not in accuracies]
@@ -74,6 +94,18 @@ def training_figures(history: Sequence[Mapping[str, float | None]]) -> list[tupl
     return [
         (heading, _curves(members, history, as_percent=heading == "accuracy")) for heading, members in panels if members
     ]
+
+
+def constants(history: Sequence[Mapping[str, float | None]]) -> dict[str, float]:
+    """Metrics with one value throughout, which say more as a number than as a line."""
+    return {key: values[0] for key, values in _values(history).items() if len(set(values)) == 1}
+
+
+def _values(history: Sequence[Mapping[str, float | None]]) -> dict[str, list[float]]:
+    """What was measured, by metric."""
+    keys = sorted({key for row in history for key in row} - {"epoch"})
+    found = {key: [value for row in history if (value := row.get(key)) is not None] for key in keys}
+    return {key: values for key, values in found.items() if values}
 
 
 def _curves(keys: Sequence[str], history: Sequence[Mapping[str, float | None]], *, as_percent: bool) -> FigureJson:
@@ -88,10 +120,35 @@ def _curves(keys: Sequence[str], history: Sequence[Mapping[str, float | None]], 
             line={"color": PALETTE[index % len(PALETTE)], "width": 2},
         )
     figure.update_layout(height=240, xaxis_title="epoch", hovermode="x unified")
-    figure.update_layout(showlegend=len(keys) > 1, legend={"orientation": "h", "y": 1.14, "x": 0})
     if as_percent:
-        figure.update_layout(yaxis_tickformat=".0%", yaxis_hoverformat=".2%")
+        figure.update_yaxes(**accuracy_axis([y for trace in figure.data for y in trace.y]))
     return finish(figure)
+
+
+def accuracy_axis(values: Sequence[float]) -> dict[str, Any]:
+    """An axis of shares 0..1 around ``values`` whose ticks have the digits that tell them apart, and none above 1."""
+    low, high = min(values), max(values)
+    span = max(high - low, 0.01)
+    margin = 0.06 * span  # less than the distance of two ticks, so that none lies above the highest value
+    return {"range": [high - span - margin, high + margin], "tickformat": "~%", "hoverformat": ".2%", "nticks": 6}
+
+
+def cost_axis(values: Sequence[float], limits: Sequence[float]) -> dict[str, Any]:
+    """An axis around positive ``values`` and their ``limits``: logarithmic, with round numbers in full, where it spans
+    more than a factor of three."""
+    low, high = min(*values, *limits, math.inf), max(*values, *limits, 0.0)
+    if not 0 < low < high / _FAR:
+        return {}
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    digits = (1, 2, 5) if high / low > _WIDE_SPAN else (1, 1.5, 2, 3, 4, 6, 8)
+    rounds = [digit * 10.0**decade for decade in decades for digit in digits]
+    ticks = [tick for tick in rounds if low * 0.9 <= tick <= high * 1.1]
+    return {
+        "type": "log",
+        "range": [math.log10(low * 0.85), math.log10(high * 1.15)],
+        "tickvals": ticks,
+        "ticktext": [f"{tick:,.10g}" for tick in ticks],
+    }
 
 
 def arena_figure(plan: ArenaPlan) -> FigureJson:
@@ -129,12 +186,12 @@ def arena_figure(plan: ArenaPlan) -> FigureJson:
             "from %{customdata[4]}<br>to %{customdata[5]}<extra></extra>"
         ),
     )
-    figure.add_hline(y=plan["arena_bytes"] / 1024, line={"dash": "dot", "width": 1.5, "color": PALETTE[4]})
+    figure.add_hline(y=plan["arena_bytes"] / 1024, line=LIMIT)
     figure.update_layout(
         height=440,
+        **WIDE,
         bargap=0,
         uniformtext={"minsize": 9, "mode": "hide"},
-        showlegend=False,
         xaxis_title="step",
         yaxis_title="arena address, KB",
     )
@@ -148,15 +205,23 @@ def _step(steps: Sequence[str], index: int) -> str:
     return f"{index} {steps[index]}" if 0 <= index < len(steps) else "before the first" if index < 0 else "the end"
 
 
+def legend(figure: FigureJson) -> list[tuple[str, str]]:
+    """(name, colour) of the named traces; empty where there is nothing to tell apart."""
+    named = [trace for trace in figure["data"] if trace.get("name")]
+    entries = [(trace["name"], trace.get("marker", {}).get("color") or trace["line"]["color"]) for trace in named]
+    return entries if len(entries) > 1 else []
+
+
 def finish(figure: go.Figure) -> FigureJson:
-    """The JSON of ``figure`` in the style of all."""
+    """The JSON of ``figure`` in the style of all; its legend is the page's business (:func:`legend`)."""
     figure.update_xaxes(title_standoff=8, title_font_size=12)
     figure.update_yaxes(title_standoff=12, title_font_size=12)
     figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
-        margin={"l": 60, "r": 16, "t": 24, "b": 48},
+        showlegend=False,
+        margin={"l": 60, "r": 16, "t": 10, "b": 48},
     )
     document: dict[str, Any] = json.loads(figure.to_json(engine="json"))
     return document

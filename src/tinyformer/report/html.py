@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tinyformer.report.figures import PALETTE, FigureJson, arena_figure, pareto_figure, training_figures
+from tinyformer.report.figures import (
+    COSTS,
+    PALETTE,
+    FigureJson,
+    arena_figure,
+    constants,
+    pareto_figure,
+    training_figures,
+)
 from tinyformer.report.formatting import DASH
 from tinyformer.report.headline import HeadlineRow, headline
 from tinyformer.report.inputs import LayerRow, ReportInputs
@@ -26,18 +34,26 @@ class _Share:
     color: str
 
 
+@dataclass(frozen=True)
+class _Training:
+    """The curves of a stage: (id, heading), and what did not change."""
+
+    constants: Mapping[str, float]
+    panels: list[tuple[str, str]] = field(default_factory=list)
+
+
 def write_report(inputs: ReportInputs, destination: Path) -> None:
     """Write the report of one experiment as a single HTML file that needs no network; equal inputs give equal bytes."""
     rows = headline(inputs.summary, inputs.mcu, inputs.limits)
     figures: dict[str, FigureJson] = {}
     if inputs.pareto:
-        figures["pareto"] = pareto_figure(inputs.pareto, inputs.limits)
-    training: dict[str, list[tuple[str, str]]] = {}
+        figures |= {f"pareto-{cost}": pareto_figure(inputs.pareto, cost, inputs.limits.get(cost)) for cost in COSTS}
+    training = {title: _Training(constants=constants(history)) for title, history in inputs.training.items()}
     for title, history in inputs.training.items():
         for heading, figure in training_figures(history):
             element = f"training-{len(figures)}"
             figures[element] = figure
-            training.setdefault(title, []).append((element, heading))
+            training[title].panels.append((element, heading))
     if inputs.arena is not None:
         figures["arena"] = arena_figure(inputs.arena)
     write_page(
@@ -50,6 +66,7 @@ def write_report(inputs: ReportInputs, destination: Path) -> None:
         cards=_cards(rows),
         over_budget=[row.label for row in rows if not row.fits],
         pareto_count=len(inputs.pareto),
+        costs=COSTS,
         training=training,
         layers=_with_shares(inputs.layers),
         totals=_totals(inputs.layers),

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from tinyformer.files import replace_file
-from tinyformer.report import formatting
-from tinyformer.report.figures import FigureJson
+from tinyformer.report import formatting, static
+from tinyformer.report.figures import FigureJson, legend
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("tinyformer.report"),
@@ -45,7 +45,8 @@ def write_page(
     html = _ENVIRONMENT.get_template(template).render(
         figures=_embeddable(figures),
         data=_embeddable(data),
-        figure_ids=sorted(figures),
+        drawings={name: static.draw(figure, name) for name, figure in figures.items()},
+        legends={name: legend(figure) for name, figure in figures.items()},
         plotly=Markup(get_plotlyjs()),  # a trusted part of the plotly package
         **context,
     )

@@ -70,16 +70,22 @@
     );
   }
 
-  for (const box of document.querySelectorAll("input.choose")) {
-    box.addEventListener("change", () => {
-      const index = Number(box.value);
-      if (box.checked) chosen.push(index);
-      else chosen.splice(chosen.indexOf(index), 1);
-      if (chosen.length > 2) {
-        const first = chosen.shift();
-        for (const other of document.querySelectorAll("input.choose")) if (Number(other.value) === first) other.checked = false;
-      }
-      showDifference();
+  const boxes = [...document.querySelectorAll("input.choose")];
+  const boxOf = new Map(boxes.map((box) => [Number(box.value), box]));
+
+  function choose(index, wanted) {
+    boxOf.get(index).checked = wanted;
+    if (wanted) chosen.push(index);
+    else chosen.splice(chosen.indexOf(index), 1);
+    if (chosen.length > 2) boxOf.get(chosen.shift()).checked = false;
+    showDifference();
+  }
+
+  for (const box of boxes) box.addEventListener("change", () => choose(Number(box.value), box.checked));
+
+  for (const place of document.querySelectorAll('[id^="front-"]')) {
+    place.on?.("plotly_click", ({ points: [point] }) => {
+      if (point.customdata !== undefined) choose(point.customdata, !chosen.includes(point.customdata));
     });
   }
 }

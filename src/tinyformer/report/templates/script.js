@@ -16,9 +16,15 @@ function themed(layout) {
   return result;
 }
 
+/* Parallel coordinates need WebGL; where there is none, the drawing stays. */
+const webgl = document.createElement("canvas").getContext("webgl") !== null;
+
 function draw() {
   for (const [id, figure] of Object.entries(figures)) {
-    Plotly.react(id, figure.data, themed(figure.layout), { responsive: true, displaylogo: false, displayModeBar: false });
+    if (!webgl && figure.data.some((trace) => trace.type === "parcoords")) continue;
+    const place = document.getElementById(id);
+    place.parentElement.classList.add("drawn");
+    Plotly.react(place, figure.data, themed(figure.layout), { responsive: true, displaylogo: false, displayModeBar: false });
   }
 }
 
