@@ -8,7 +8,7 @@ EXP ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search fuzz clean
+.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search bench-import test-cases fuzz fuzz-onnx fuzz-tflite chaos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -102,6 +102,10 @@ fuzz-onnx: setup-dev  ## N random models of one operator against onnxruntime
 
 fuzz-tflite: setup-dev  ## N random models of one operator against LiteRT's reference kernels
 	$(BIN)/python benchmarks/fuzz_models.py tflite --models $(N) $(ARGS)
+
+MINUTES ?= 30
+chaos: setup-dev  ## attacks on the whole product for MINUTES=30 (ARGS="--seed N", a night: MINUTES=600)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(ARGS)
 
 clean:  ## remove what the pipeline made (the DVC cache stays)
 	rm -rf outputs/* data/processed .tinyformer
