@@ -35,6 +35,7 @@ def test_compiles_without_warnings(package: Path, target: str, tmp_path: Path) -
     main = package / "example" / ("main_host.c" if target == "host" else "main_mcu.c")
     flags = ["-std=c99", *WARNINGS, *TARGETS[target], f"-I{package / 'include'}"]
     relocatable([*package.rglob("src/**/*.c"), *package.rglob("src/**/*.S"), main], flags, tmp_path / "all.o")
+    relocatable([package / "example" / "main_uart.c"], flags, tmp_path / "uart.o")
 
 
 def test_header_reads_like_a_contract(package: Path, model: CompiledModel) -> None:

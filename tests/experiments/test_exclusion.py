@@ -103,6 +103,30 @@ def test_a_damaged_lock_file_has_the_remedy_that_is_right_for_it(project: Projec
     lock.write_bytes(whole)
 
 
+def test_a_lock_of_dvc_that_a_kill_has_torn_is_no_obstacle(project: Project) -> None:
+    lock = project.root / ".dvc/tmp/rwlock"
+    for torn in (b"", b'{"outputs/model.onnx": {"wri'):
+        lock.write_bytes(torn)
+        project.tinyformer("repro", *TINY, "--stage", "prepare")
+
+
+def test_a_disk_without_room_for_dvc_s_database_is_a_sentence(project: Project, tmp_path: Path) -> None:
+    arguments = ["repro", *TINY, "--stage", "prepare", "seed=3"]
+    site_cache = {"DVC_SITE_CACHE_DIR": str(tmp_path / "empty")}
+    limited = (
+        "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000)); "
+        f"sys.argv[1:] = {arguments!r}; runpy.run_module('tinyformer.cli', run_name='__main__')"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", limited], cwd=project.root, env=project.environment() | site_cache,
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 1
+    assert "Traceback" not in result.stderr
+    assert "free some disk space" in result.stderr
+    project.tinyformer("repro", *TINY, "--stage", "prepare")
+
+
 def _tree_with_stage(process: subprocess.Popen[bytes], module: str) -> list[psutil.Process]:
     """The processes below ``process``, once the stage is one of them and has come to its work."""
     deadline = time.monotonic() + 120

@@ -8,6 +8,7 @@ import click
 from tinyformer import __version__
 from tinyformer.cli.compare import compare_command
 from tinyformer.cli.compile import compile_command
+from tinyformer.cli.measure import measure_command
 from tinyformer.cli.report import report_command
 from tinyformer.cli.repro import compose_command, repro_command
 from tinyformer.cli.simulate import simulate_command
@@ -44,6 +45,7 @@ main.add_command(repro_command)
 main.add_command(compose_command)
 main.add_command(compile_command)
 main.add_command(simulate_command)
+main.add_command(measure_command)
 main.add_command(report_command)
 main.add_command(compare_command)
 main.add_command(space_command)

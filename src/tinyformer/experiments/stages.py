@@ -9,10 +9,12 @@ others wait for it and restore.
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import re
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -63,6 +65,7 @@ def run_stages(status: Status, until: str | None = None, force: bool = False) ->
         from dvc.repo import Repo  # noqa: PLC0415  (takes a second)
 
         repo = Repo()
+        _drop_torn_lock(Path(repo.tmp_dir) / "rwlock")
         wanted = _with_ancestors(repo, until, names) if until else names
         durations = Durations(artifacts.WORK / "durations.json", config.experiment)
         for name in definition:
@@ -98,6 +101,16 @@ def _run(repo: Repo, name: str, title: str, config: Config, durations: Durations
         _say(f"{title}: done in {seconds:.0f} s{outcome(name)}")
     else:
         _say(f"{title}: {way.way}{outcome(name) if way.way == 'restored from the cache' else ''}")
+
+
+def _drop_torn_lock(path: Path) -> None:
+    """Remove DVC's list of who reads and writes what where a kill has torn it. Nobody but this process works in the
+    directory, which the project's lock sees to."""
+    with suppress(FileNotFoundError):
+        try:
+            json.loads(path.read_bytes())
+        except ValueError:
+            path.unlink()
 
 
 def _shared_lock(repo: Repo, name: str, config: Config) -> Path | None:
@@ -174,6 +187,11 @@ def _dvc_errors_as_sentences() -> Iterator[None]:
         raise TinyFormerError(_sentence(cause or error)) from None
     except DvcException as error:
         raise TinyFormerError(_sentence(error)) from None
+    except sqlite3.Error as error:
+        raise TinyFormerError(
+            f"DVC's database of file states fails ({error}): free some disk space. If there is enough, delete the "
+            "directory that `dvc doctor` calls Repo.site_cache_dir; it is made again."
+        ) from None
 
 
 class StageFailedError(TinyFormerError):

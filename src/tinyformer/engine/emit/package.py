@@ -35,6 +35,8 @@ _TEMPLATES = {
     "arduino.h.j2": "src/{name}_arduino.h",
     "main_host.c.j2": "example/main_host.c",
     "main_mcu.c.j2": "example/main_mcu.c",
+    "main_uart.c.j2": "example/main_uart.c",
+    "board.h.j2": "example/board.h",
     "CMakeLists.txt.j2": "CMakeLists.txt",
     "zephyr_CMakeLists.txt.j2": "zephyr/CMakeLists.txt",
     "zephyr_module.yml.j2": "zephyr/module.yml",
