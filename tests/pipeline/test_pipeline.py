@@ -144,6 +144,7 @@ def test_an_impossible_limit_names_the_smallest_achievable_and_loses_nothing(tin
         ("codegen", "outputs/model.onnx", ["model.onnx"]),
         ("deploy", "outputs/codegen/report.json", ["report.json"]),
         ("report", "outputs/pareto.json", ["pareto.json"]),
+        ("report", "outputs/deploy/predictions.json", ["predictions.json"]),
         ("report", "params.yaml", ["params.yaml"]),
     ],
 )

@@ -13,8 +13,10 @@ import yaml
 
 from tinyformer.config.mcu import McuConfig
 from tinyformer.mcu.target import load_mcu
-from tinyformer.report.inputs import ArenaBuffer, LayerRow, ParetoPoint, ReportInputs
+from tinyformer.report.classification import Evaluation
+from tinyformer.report.inputs import ArenaBuffer, LayerRow, Origin, ParetoPoint, ReportInputs
 
+DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 CONF = Path(__file__).parents[2] / "conf"
 
 
@@ -58,8 +60,20 @@ def inputs(mcu: McuConfig, summary: dict[str, Any]) -> ReportInputs:
             "data": yaml.safe_load((CONF / "data" / "digits.yaml").read_text()),
             "sparsity": {"target": 0.5, "blocks": [[4, 8], [1, 4]], "limits": {"flash_bytes": None}},
         },
-        limits={"latency_ms": 8.0},
+        limits={"latency_ms": 8.0, "flash_bytes": 1_048_576, "sram_bytes": 327_680},
+        evaluation=evaluation_of(np.random.default_rng(1)),
+        origins=[Origin("Latency, layers", "deploy", [("deploy/layers.json", "../deploy/layers.json")])],
+        links=[("model.onnx", "../model.onnx"), ("firmware.elf", "../deploy/firmware.elf")],
     )
+
+
+def evaluation_of(rng: np.random.Generator, classes: int = 10, images: int = 359, wrong: int = 7) -> Evaluation:
+    """``images`` of ``classes``, the first ``wrong`` of them not recognized."""
+    labels = np.arange(images) % classes
+    pictures = np.repeat(labels, 64).reshape(images, 8, 8, 1) * 20 + rng.integers(0, 40, (images, 8, 8, 1))
+    predicted = np.where(np.arange(images) < wrong, (labels + 1) % classes, labels)
+    names = [f"class {label}" for label in range(classes)] if classes > len(DIGITS) else DIGITS
+    return Evaluation(names, pictures.astype(np.uint8), labels, predicted)
 
 
 def _points(rng: np.random.Generator) -> list[ParetoPoint]:

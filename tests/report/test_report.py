@@ -12,9 +12,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from plotly.offline import get_plotlyjs
 
+from tests.report.conftest import evaluation_of
 from tinyformer.config.mcu import McuConfig
 from tinyformer.report.figures import COSTS, accuracy_axis, arena_figure, constants, pareto_figure, training_figures
 from tinyformer.report.headline import METRICS, headline
@@ -53,7 +55,8 @@ def test_the_page_is_one_file_and_every_figure_has_its_place(inputs: ReportInput
     assert [path.name for path in (tmp_path / "report").iterdir()] == ["index.html"]
     parser = _References()
     parser.feed(page)
-    assert all(reference.startswith("#") for reference in parser.fetched)
+    outside = [name for name in parser.fetched if not name.startswith(("#", "data:"))]
+    assert outside and all(name.startswith("../") for name in outside), "links to its neighbours, nothing from afar"
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
     figures = _figures(page)
@@ -86,9 +89,42 @@ def test_what_does_not_fit_is_said(inputs: ReportInputs, tmp_path: Path) -> None
     assert "Fits the" not in page
 
 
+def test_answers_are_shown_with_their_intervals_and_class_names(inputs: ReportInputs, tmp_path: Path) -> None:
+    page = _page(inputs, tmp_path)
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page)).split())
+    assert "recognizes 352 of 359 test images" in text
+    assert "of 359 test images; 95 % confidence: 96.0 to 99.1 %" in text, "the card"
+    assert "zero 36 35 97.2 % 85.8 to 99.5 %" in text
+    assert "Misclassified images" in text and "zero taken for one" in text
+    assert page.count("<img ") == 10 + 7
+    cells = re.findall(r'<td class="number (right|wrong)"[^>]*>(\d+)<', page)
+    assert sum(int(count) for kind, count in cells if kind == "right") == 352
+    assert sum(int(count) for kind, count in cells if kind == "wrong") == 7
+    assert "near chance" not in text
+
+
+def test_of_many_classes_the_worst_are_shown(inputs: ReportInputs, tmp_path: Path) -> None:
+    many = evaluation_of(np.random.default_rng(0), classes=40, images=400, wrong=60)
+    page = _page(replace(inputs, evaluation=many), tmp_path)
+    assert "The 25 of 40 classes that are recognized worst" in page and "Confusion matrix" not in page
+    assert "Most frequent confusions" in page and "The first 24 of 60 misclassified images" in page
+    assert page.count('class="interval"') == 25
+
+
+def test_accuracy_near_chance_is_said(inputs: ReportInputs, tmp_path: Path) -> None:
+    guesses = evaluation_of(np.random.default_rng(0), wrong=330)
+    text = html.unescape(_page(replace(inputs, evaluation=guesses), tmp_path))
+    assert "Accuracy near chance: always answering “zero” would be right for 10.0 % of the 359 test images" in text
+
+
+def test_a_latency_without_limit_says_so(inputs: ReportInputs, tmp_path: Path) -> None:
+    text = re.sub(r"<[^>]+>", " ", _page(replace(inputs, limits={"latency_ms": None}), tmp_path))
+    assert re.search(r"3\.42 ms\s+no limit; simulated", text)
+
+
 def test_sections_without_data_are_left_out(mcu: McuConfig, tmp_path: Path) -> None:
     page = _page(ReportInputs(summary={"experiment": "bare", "latency_ms": 1.0}, mcu=mcu), tmp_path)
-    for heading in ("Pareto", "Training", "Layers", "Arena", "Configuration"):
+    for heading in ("Right and wrong", "Where the figures", "Pareto", "Training", "Layers", "Arena", "Configuration"):
         assert f"<h2>{heading}" not in page
     assert _figures(page) == {}
 

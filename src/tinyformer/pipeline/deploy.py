@@ -39,8 +39,8 @@ _LEAST_AGREEMENT = 0.95
 
 
 def deploy(stage: Stage) -> Mapping[str, Any]:
-    """Write the ELF file and ``layers.json`` to ``deploy/`` and the package, proven and with its figures, to
-    ``firmware/``.
+    """Write the ELF file, ``layers.json`` and the class of each test image to ``deploy/`` and the package, proven and
+    with its figures, to ``firmware/``.
 
     The metrics are accuracy, sizes and speed as deployed.
     """
@@ -59,7 +59,7 @@ def deploy(stage: Stage) -> Mapping[str, Any]:
     verified = min(config.runtime.verify_images, len(images))
     with console.status(f"Running {verified} images on the simulated {mcu.name}"):
         artifacts.DEPLOY.mkdir(parents=True, exist_ok=True)
-        elf = build_firmware(artifacts.CODEGEN, mcu, artifacts.DEPLOY / "firmware.elf")
+        elf = build_firmware(artifacts.CODEGEN, mcu, artifacts.ELF)
         run = run_firmware(elf, mcu, images[:verified], directory=artifacts.CODEGEN, mode="functional")
         _require_equal(f"firmware on the simulated {mcu.name}", run.outputs[0], expected[:verified])
         timed = run_firmware(elf, mcu, images[:_TIMED_IMAGES], directory=artifacts.CODEGEN)
@@ -67,6 +67,8 @@ def deploy(stage: Stage) -> Mapping[str, Any]:
     measured = profile_firmware(elf, mcu, timed, directory=artifacts.CODEGEN)
     check_budget(measured, mcu, Budget.of(config.limits, mcu))
     write_json(artifacts.DEPLOY / "layers.json", [_row(layer) for layer in measured.layers])
+    predicted = expected.argmax(axis=1)
+    write_json(artifacts.PREDICTIONS, predicted.tolist())
     shutil.rmtree(artifacts.FIRMWARE, ignore_errors=True)
     shutil.copytree(artifacts.CODEGEN, artifacts.FIRMWARE, copy_function=shutil.copyfile)  # not the cache's permissions
     record_profile(artifacts.FIRMWARE, measured)
@@ -74,7 +76,7 @@ def deploy(stage: Stage) -> Mapping[str, Any]:
     figures = measured.to_dict()
     del figures["layers"]
     return figures | {
-        "accuracy_int8": float(np.mean(expected.argmax(axis=1) == test.labels)),
+        "accuracy_int8": float(np.mean(predicted == test.labels)),
         "accuracy_onnxruntime": float(np.mean(outside.argmax(axis=1) == test.labels)),
         "agreement_onnxruntime": agreement,
         "bit_exact_images_host": len(images),

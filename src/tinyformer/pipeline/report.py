@@ -3,14 +3,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from tinyformer.data.splits import load_splits
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import read_json
+from tinyformer.pipeline.documents import damaged, read_json
 from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.report.classification import Evaluation
 from tinyformer.report.html import write_report
-from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, ParetoPoint, ReportInputs
+from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, Origin, ParetoPoint, ReportInputs
 
 _FROM_STAGES = {
     "quantize": ("accuracy_float", "params", "params_nonzero", "block_sparsity"),
@@ -20,6 +26,24 @@ _FROM_STAGES = {
         "code_kind", "bit_exact_images_host", "bit_exact_images_mcu",
     ),
 }  # fmt: skip
+
+_ORIGINS = (
+    ("Accuracy of INT8, agreement, flash, SRAM, latency, cycles, instructions; layers; right and wrong", "deploy",
+     (artifacts.metrics("deploy"), artifacts.DEPLOY / "layers.json", artifacts.PREDICTIONS)),
+    ("Accuracy of the float model, parameters, block sparsity", "quantize", (artifacts.metrics("quantize"),)),
+    ("MACs; arena over time", "codegen", (artifacts.metrics("codegen"), artifacts.FIRMWARE / "memory_plan.json")),
+    ("Pareto front", "sparsenas", (artifacts.PARETO,)),
+    ("Fine-tuning", "finetune", (artifacts.history("finetune"),)),
+    ("Training of the supernet", "train_supernet", (artifacts.history("train_supernet"),)),
+)  # fmt: skip
+"""Figures, the stage that measured them, and its files."""
+
+_MADE = {
+    "model.onnx": artifacts.MODEL,
+    "C package": artifacts.FIRMWARE,
+    "firmware.elf": artifacts.ELF,
+    "summary.json": artifacts.SUMMARY,
+}
 
 _WITHOUT_INFLUENCE = ("tracking", "runtime")
 """Sections that change no result: the page is the same whatever they say."""
@@ -52,10 +76,26 @@ def report(stage: Stage) -> Mapping[str, Any]:
             arena=_arena(read_json(artifacts.FIRMWARE / "memory_plan.json")),
             configuration=_configuration(parameters),
             limits=pareto["limits"],
+            evaluation=_evaluation(artifacts.PROCESSED / config.data.name),
+            origins=[Origin(figures, stage, [_link(path) for path in paths]) for figures, stage, paths in _ORIGINS],
+            links=[(words, _link(path)[1]) for words, path in _MADE.items()],
         ),
         artifacts.REPORT / "index.html",
     )
     return summary
+
+
+def _evaluation(data: Path) -> Evaluation:
+    splits = load_splits(data)
+    predicted = np.array(read_json(artifacts.PREDICTIONS), dtype=np.int64)
+    if len(predicted) != len(splits.test):
+        raise damaged(artifacts.PREDICTIONS)
+    return Evaluation(splits.classes, splits.test.images, splits.test.labels, predicted)
+
+
+def _link(path: Path) -> tuple[str, str]:
+    """Name of ``path``, and its address seen from the report."""
+    return path.relative_to(artifacts.OUTPUTS).as_posix(), Path(os.path.relpath(path, artifacts.REPORT)).as_posix()
 
 
 def _configuration(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Metric:
         return (self.short or self.text)(value)
 
 
+_LIMITED = ("flash_bytes", "sram_bytes", "latency_ms")
+_NO_LIMIT = "no limit"
 _SIMULATED = "simulated ({mcu} model, {validation}{uncertainty})"
 
 METRICS = (
@@ -97,7 +99,7 @@ def headline(
                 label=metric.label,
                 value=metric.text(value),
                 short=metric.shorten(value),
-                budget=metric.shorten(budget) if budget is not None else "",
+                budget=metric.shorten(budget) if budget is not None else _NO_LIMIT if metric.key in _LIMITED else "",
                 share=value / budget if budget else None,
                 obtained=reduce(lambda text, word: text.replace(word, said[word]), said, metric.obtained),
             )

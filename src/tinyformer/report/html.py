@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tinyformer.report.classification import CONFIDENCE, Evaluation, Share
 from tinyformer.report.figures import (
     COSTS,
     PALETTE,
@@ -19,9 +20,14 @@ from tinyformer.report.figures import (
 )
 from tinyformer.report.formatting import DASH
 from tinyformer.report.headline import HeadlineRow, headline
+from tinyformer.report.images import data_uri
 from tinyformer.report.inputs import LayerRow, ReportInputs
 from tinyformer.report.page import write_page
 
+_MOST_CLASSES = 25
+"""A confusion matrix of more is no longer read."""
+_MOST_SAMPLES = 12
+_MOST_MISTAKES = 24
 _CARDS = ("accuracy_int8", "latency_ms", "flash_bytes", "sram_bytes")
 
 
@@ -32,6 +38,21 @@ class _Share:
     label: str
     share: float
     color: str
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A test image, what it is, and what the model takes it for."""
+
+    address: str
+    index: int
+    name: str
+    taken_for: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the model recognizes it."""
+        return self.name == self.taken_for
 
 
 @dataclass(frozen=True)
@@ -73,8 +94,34 @@ def write_report(inputs: ReportInputs, destination: Path) -> None:
         time_shares=_time_by_operator(inputs.layers),
         arena=inputs.arena,
         mcu=inputs.mcu,
+        evaluation=inputs.evaluation,
+        confidence=f"{CONFIDENCE * 100:.0f} %",
+        most_classes=_MOST_CLASSES,
+        worst=_worst(inputs.evaluation) if inputs.evaluation else [],
+        samples=_pictures(inputs.evaluation, inputs.evaluation.samples(_MOST_SAMPLES)) if inputs.evaluation else [],
+        mistakes=_pictures(inputs.evaluation, inputs.evaluation.misclassified()[:_MOST_MISTAKES])
+        if inputs.evaluation
+        else [],
+        origins=inputs.origins,
+        links=inputs.links,
         configuration={section: list(_flatten(value)) for section, value in sorted(inputs.configuration.items())},
     )
+
+
+def _worst(evaluation: Evaluation) -> list[Share]:
+    """All classes, or those that are recognized worst of many."""
+    shares = evaluation.by_class
+    if len(shares) <= _MOST_CLASSES:
+        return shares
+    return sorted((share for share in shares if share.count), key=lambda share: share.accuracy or 0.0)[:_MOST_CLASSES]
+
+
+def _pictures(evaluation: Evaluation, indices: Sequence[int]) -> list[_Picture]:
+    names = evaluation.classes
+    return [
+        _Picture(data_uri(evaluation.images[i]), i, names[evaluation.labels[i]], names[evaluation.predicted[i]])
+        for i in indices
+    ]
 
 
 def _facts(inputs: ReportInputs) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from tinyformer.config.mcu import McuConfig
+from tinyformer.report.classification import Evaluation
 
 
 class ParetoPoint(TypedDict):
@@ -60,6 +61,17 @@ class ArenaPlan(TypedDict):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where figures come from."""
+
+    figures: str
+    """Which, in words."""
+    stage: str
+    files: Sequence[tuple[str, str]]
+    """(name, address seen from the report) of what the stage left."""
+
+
+@dataclass(frozen=True)
 class ReportInputs:
     """Everything one experiment's report shows; empty collections leave their section out."""
 
@@ -77,3 +89,8 @@ class ReportInputs:
     limits: Mapping[str, float | None] = field(default_factory=dict)
     """Budgets by key of the summary (``flash_bytes``, ``sram_bytes``, ``latency_ms``) that replace or add to the MCU's
     own."""
+    evaluation: Evaluation | None = None
+    """What the deployed model makes of the test split."""
+    origins: Sequence[Origin] = ()
+    links: Sequence[tuple[str, str]] = ()
+    """(words, address seen from the report) of what the experiment made."""
