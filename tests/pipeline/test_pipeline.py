@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -71,6 +72,22 @@ def test_nothing_runs_twice(tiny: Project) -> None:
     result = tiny.tinyformer("repro", *TINY)
     assert stages_run(result.stdout) == []
     assert time.monotonic() - begin < 120, "it only looks things up"
+
+
+def test_it_is_known_when_and_where_each_stage_was_computed(tiny: Project) -> None:
+    def rows() -> dict[str, list[str]]:
+        page = (tiny.root / "outputs/provenance.html").read_text("utf-8")
+        found = re.findall(r'<tr><th scope="row">(\w+)</th><td>([^<]*)</td><td class="whole">([^<]*)<', page)
+        return {stage: rest for stage, *rest in found}
+
+    tiny.tinyformer("repro", *TINY)
+    before = rows()
+    assert tuple(before) == STAGES
+    assert all(re.fullmatch(r"[\d-]+ [\d:]+ UTC", date) for _, date in before.values())
+    assert {way for way, _ in before.values()} <= {"up to date", "restored from the cache"}
+    page = (tiny.root / "outputs/report/index.html").read_text("utf-8")
+    for address in re.findall(r'(?:href|data)="(\.\./[^"]+)"', page):
+        assert (tiny.root / "outputs/report" / address).exists(), address
 
 
 def test_what_changes_no_result_trains_and_searches_nothing(tiny: Project) -> None:

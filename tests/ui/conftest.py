@@ -6,6 +6,7 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.report.test_compare import experiment
 from tinyformer.report.compare import write_comparison
 from tinyformer.report.html import write_report
 from tinyformer.report.inputs import ReportInputs
+from tinyformer.report.provenance import StageRecord, write_provenance
 
 playwright = pytest.importorskip("playwright.sync_api", reason="the extra `ui` is not installed; `make test-ui` does")
 
@@ -42,9 +44,21 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def report(inputs: ReportInputs, tmp_path: Path) -> Path:
-    """A report with all its sections."""
-    write_report(inputs, tmp_path / "report.html")
-    return tmp_path / "report.html"
+    """A report with all its sections, and the page beside it that says when and where it was computed."""
+    (tmp_path / "report").mkdir()
+    known = {"date": "2030-01-02 03:04 UTC", "took": "5 s", "command": "tinyformer repro", "machine": "host: a CPU"}
+    stages = ("prepare", "supernas", "train_supernet", "sparsenas", "finetune", "quantize", "deploy", "report")
+    records = [StageRecord(name, "computed", {**known, "commit": f"{len(name):012x}"}) for name in stages]
+    write_provenance(records, tmp_path / "provenance.html")
+    page = tmp_path / "report" / "index.html"
+    write_report(replace(inputs, provenance="../provenance.html"), page)
+    return page
+
+
+@pytest.fixture
+def provenance(report: Path) -> Path:
+    """That page by itself."""
+    return report.parents[1] / "provenance.html"
 
 
 @pytest.fixture

@@ -50,6 +50,20 @@ def test_axe_finds_nothing(show: Open, path: Path, width: int, scheme: str) -> N
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_shows_when_and_where_it_was_computed(
+    show: Open, report: Path, provenance: Path, scheme: str
+) -> None:
+    page = show(report, color_scheme=scheme, java_script_enabled=False)
+    [frame] = [frame for frame in page.frames if frame.url == provenance.as_uri()]
+    assert "tinyformer repro" in frame.content()
+    box = page.query_selector("object").bounding_box()
+    assert box["width"] > 600 and box["height"] > 300
+    assert axe_violations(show(provenance, color_scheme=scheme, viewport={"width": 375, "height": 600})) == []
+    provenance.unlink()
+    assert "When and where it was computed" in show(report).inner_text("main"), "the report alone is whole"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 375])
 def test_figures_are_seen_without_javascript_and_on_paper(show: Open, path: Path, width: int, scheme: str) -> None:
     settings = {"viewport": {"width": width, "height": 800}, "color_scheme": scheme}

@@ -17,8 +17,9 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,13 +27,15 @@ from typing import TYPE_CHECKING, Any, Literal
 from tinyformer.config.load import load_params
 from tinyformer.config.root import Config
 from tinyformer.errors import TinyFormerError
-from tinyformer.experiments.durations import Durations
+from tinyformer.experiments.durations import Durations, duration
 from tinyformer.experiments.outcome import outcome
+from tinyformer.experiments.provenance import Provenance
 from tinyformer.experiments.status import Status
 from tinyformer.locks import Holder, hold
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_yaml
 from tinyformer.pipeline.stage_key import stage_key
+from tinyformer.report.provenance import StageRecord, write_provenance
 from tinyformer.signals import ENDING, Interrupted, end_with_parent, is_interruption
 
 if TYPE_CHECKING:
@@ -68,16 +71,21 @@ def run_stages(status: Status, until: str | None = None, force: bool = False) ->
         _drop_torn_lock(Path(repo.tmp_dir) / "rwlock")
         wanted = _with_ancestors(repo, until, names) if until else names
         durations = Durations(artifacts.WORK / "durations.json", config.experiment)
+        records: list[StageRecord] = []
         for name in definition:
             if name in looks and (until is None or name == "inputs"):
                 with _Way(lambda: None):
                     repo.reproduce(targets=[name], single_item=True)
             elif name in wanted:
-                _run(repo, name, f"{names.index(name) + 1}/{len(names)} {name}", config, durations, status, force)
+                title = f"{names.index(name) + 1}/{len(names)} {name}"
+                records.append(_run(repo, name, title, config, durations, status, force))
                 status.advance()
+    write_provenance(records, artifacts.PROVENANCE)
 
 
-def _run(repo: Repo, name: str, title: str, config: Config, durations: Durations, status: Status, force: bool) -> None:
+def _run(
+    repo: Repo, name: str, title: str, config: Config, durations: Durations, status: Status, force: bool
+) -> StageRecord:
     def wait(holder: Holder | None) -> None:
         status.set("waiting")
         _say(f"{title}: waiting for {holder or 'another process'}, which computes the same")
@@ -89,7 +97,8 @@ def _run(repo: Repo, name: str, title: str, config: Config, durations: Durations
 
     status.begin(name)
     way = _Way(start)
-    lock = _shared_lock(repo, name, config)
+    shared = _shared_place(repo, name, config)
+    lock = shared and shared("locks")
     with hold(lock, f"stage {name}", on_wait=wait) if lock else nullcontext():
         begin = time.monotonic()
         with way:
@@ -101,6 +110,17 @@ def _run(repo: Repo, name: str, title: str, config: Config, durations: Durations
         _say(f"{title}: done in {seconds:.0f} s{outcome(name)}")
     else:
         _say(f"{title}: {way.way}{outcome(name) if way.way == 'restored from the cache' else ''}")
+    return _record(name, way.way, shared and shared("provenance"), config, seconds)
+
+
+def _record(name: str, way: Way, place: Path | None, config: Config, seconds: float) -> StageRecord:
+    """What is known of the result's computation, which ``place`` keeps for all who restore it."""
+    if place is None:
+        return StageRecord(name, way, {})
+    if way == "computed":
+        Provenance.here(config, seconds).write(place)
+    found = Provenance.read(place)
+    return StageRecord(name, way, {**asdict(found), "took": duration(found.seconds)} if found else {})
 
 
 def _drop_torn_lock(path: Path) -> None:
@@ -113,10 +133,12 @@ def _drop_torn_lock(path: Path) -> None:
             path.unlink()
 
 
-def _shared_lock(repo: Repo, name: str, config: Config) -> Path | None:
-    """The lock of all that would compute the same; None where an input is missing, which DVC will say better."""
+def _shared_place(repo: Repo, name: str, config: Config) -> Callable[[str], Path] | None:
+    """By its kind, the file that all who would compute the same share; None where an input is missing, which DVC will
+    say better."""
     with suppress(TinyFormerError, OSError):
-        return Path(repo.cache.local_cache_dir) / "locks" / f"{name}-{stage_key(name, config)[:16]}"
+        key = stage_key(name, config)[:16]
+        return lambda kind: Path(repo.cache.local_cache_dir) / kind / f"{name}-{key}"
     return None
 
 

@@ -79,6 +79,7 @@ def report(stage: Stage) -> Mapping[str, Any]:
             evaluation=_evaluation(artifacts.PROCESSED / config.data.name),
             origins=[Origin(figures, stage, [_link(path) for path in paths]) for figures, stage, paths in _ORIGINS],
             links=[(words, _link(path)[1]) for words, path in _MADE.items()],
+            provenance=_link(artifacts.PROVENANCE)[1],
         ),
         artifacts.REPORT / "index.html",
     )

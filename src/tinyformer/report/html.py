@@ -104,6 +104,7 @@ def write_report(inputs: ReportInputs, destination: Path) -> None:
         else [],
         origins=inputs.origins,
         links=inputs.links,
+        provenance=inputs.provenance,
         configuration={section: list(_flatten(value)) for section, value in sorted(inputs.configuration.items())},
     )
 

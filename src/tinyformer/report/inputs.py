@@ -94,3 +94,5 @@ class ReportInputs:
     origins: Sequence[Origin] = ()
     links: Sequence[tuple[str, str]] = ()
     """(words, address seen from the report) of what the experiment made."""
+    provenance: str | None = None
+    """Address, seen from the report, of the page that says when and where the stages were computed."""
