@@ -20,6 +20,7 @@ from tinyformer.ir.blocks import from_blocks, to_blocks
 from tinyformer.ir.lowering import lower
 from tinyformer.ir.lowering.network import Constant, Network, Node
 from tinyformer.ir.lowering.table import OPERATORS as FUNCTIONS
+from tinyformer.ir.operators.elementwise import ZERO_DIVISOR, Div
 from tinyformer.ir.quantization import Quantization
 from tinyformer.ir.windows import output_size, window_counts
 
@@ -255,6 +256,18 @@ class GraphBuilder:
         y = self._new("mul", self.shape(a))
         op = ir.Mul(y, (a, b), y, self.tensor(a).zero_point, self.tensor(b).zero_point, self._requantization(6000.0, y))
         self.graph.ops.append(op)
+        return y
+
+    def div(self, x: str) -> str:
+        """By a tensor that is 0 here and there."""
+        divisor, y = self.lut(x), self._new("div", self.shape(x))
+        steps = np.arange(-128, 128) - self.tensor(divisor).zero_point
+        scale = float(self.rng.uniform(0.05, 40.0))
+        multipliers, shift = arithmetic.quantize_multiplier(scale / np.maximum(np.abs(steps), 1))
+        signed = np.where(steps == 0, ZERO_DIVISOR, np.sign(steps) * multipliers.astype(np.int64)).astype(np.int32)
+        low, high = self.choices.one_of(((-128, 127), (-128, 127), (-20, 127), (-100, 60)))
+        r = ir.Requantization(multipliers[:1], shift, self.tensor(y).zero_point, low, high)
+        self.graph.ops.append(Div(y, (x, divisor), y, self.tensor(x).zero_point, signed, r))
         return y
 
     def lut(self, x: str) -> str:
@@ -523,6 +536,7 @@ ANY_OPERATORS: tuple[Callable[[GraphBuilder, str], str], ...] = (
     GraphBuilder.layer_norm,
     GraphBuilder.add,
     GraphBuilder.mul,
+    GraphBuilder.div,
     GraphBuilder.lut,
     GraphBuilder.concat,
     GraphBuilder.slice,

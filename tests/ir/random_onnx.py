@@ -231,7 +231,10 @@ def binary(rng: Rng) -> Result:
         m.opset = max(m.opset, 18)
         other = m.operator("ReduceMean", [other, m.constant(np.array(axes))], keepdims=1)
     operands = [m.input, other] if rng.integers(2) else [other, m.input]
-    y = m.node(_pick(rng, "Add", "Sub", "Mul", "Max", "Min"), operands)
+    kind = _pick(rng, "Add", "Sub", "Mul", "Div", "Max", "Min")
+    if kind == "Div":  # by what stays away from 0
+        operands = [m.input, m.operator("Exp", [other])]
+    y = m.node(kind, operands)
     y = m.node("Relu", [y]) if rng.integers(4) == 0 else y
     return _compared(m, _quantized(m, y, rng))
 
@@ -240,8 +243,8 @@ def with_constant(rng: Rng) -> Result:
     m = _any(rng)
     shape = tuple(1 if rng.integers(2) else size for size in m.shape)
     constant = m.random(shape)
-    kind = _pick(rng, "Add", "Sub", "Mul")
-    operands = [m.input, constant] if rng.integers(2) else [constant, m.input]
+    kind = _pick(rng, "Add", "Sub", "Mul", "Div")
+    operands = [m.input, constant] if kind == "Div" or rng.integers(2) else [constant, m.input]
     return _compared(m, _quantized(m, m.node(kind, operands), rng))
 
 

@@ -169,6 +169,26 @@ def test_two_activations(operator: str, relu: bool) -> None:
     assert error <= 3 * ONE_LSB
 
 
+def test_a_divisor_of_0_saturates() -> None:
+    m = QdqModel((1, 4, 6, 6), seed=5)
+    mixed = m.node("Transpose", [m.input], perm=[0, 1, 3, 2])
+    divisor = m.quantized(m.node("Relu", [mixed]), scale=0.01, zero_point=-128)
+    graph, error = compare(m, m.quantized(m.node("Div", [m.input, divisor]), scale=0.3, zero_point=-7))
+    assert kinds(graph)[-1] == "Div"
+    assert error <= ONE_LSB
+
+
+def test_layer_norm_in_quantized_pieces() -> None:
+    m = QdqModel((1, 6, 16), seed=6, opset=13)
+    axes = {"axes": [-1], "keepdims": 1}
+    centred = m.operator("Sub", [m.input, m.operator("ReduceMean", [m.input], **axes)])
+    variance = m.operator("ReduceMean", [m.operator("Mul", [centred, centred])], **axes)
+    y = m.operator("Div", [centred, m.operator("Sqrt", [variance])])
+    graph, error = compare(m, y)
+    assert kinds(graph)[-1] == "Div"
+    assert error <= 2 * ONE_LSB, "its five roundings are the model's own, each within one step of onnxruntime's"
+
+
 def test_squeeze_and_excite() -> None:
     m = QdqModel((1, 8, 5, 6))
     y = m.operator("Conv", [m.input, m.weight((8, 8, 1, 1))])

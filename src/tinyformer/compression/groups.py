@@ -31,7 +31,7 @@ class Group:
 
 
 _RECTIFIERS = {"Relu", "Clip"}
-COMBINING = {"Add", "Sub", "Mul"}
+COMBINING = {"Add", "Sub", "Mul", "Div"}
 """Operators on two activations, or on one and a constant array."""
 
 

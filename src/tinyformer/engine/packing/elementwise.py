@@ -13,7 +13,7 @@ from tinyformer.engine.packing.layout import SOFTMAX_SPARE_WORDS
 from tinyformer.engine.packing.portable import Tensors, one_call, rows_and_columns
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
-from tinyformer.ir.operators.elementwise import PRelu
+from tinyformer.ir.operators.elementwise import Div, PRelu
 
 
 def _add(op: Op, tensors: Tensors) -> Call:
@@ -36,6 +36,16 @@ def _mul(op: Op, tensors: Tensors) -> Call:
         "zero_point": r.zero_point, "low": r.low, "high": r.high,
     }  # fmt: skip
     return Call("mul", "tf_mul_params", fields, (0, 1))
+
+
+def _div(op: Op, tensors: Tensors) -> Call:
+    assert isinstance(op, Div)
+    r = op.requantization
+    fields: dict[str, FieldValue] = {
+        "count": tensors[op.output].size, "multipliers": Constant(op.multipliers.astype(np.int32)), "shift": r.shift,
+        "a_zero_point": op.a_zero_point, "zero_point": r.zero_point, "low": r.low, "high": r.high,
+    }  # fmt: skip
+    return Call("div", "tf_div_params", fields, (0, 1))
 
 
 def _prelu(op: Op, tensors: Tensors) -> Call:
@@ -111,6 +121,7 @@ _CLAMP = "tf_clamp_bytes.c"
 KERNELS: tuple[Kernel, ...] = (
     Kernel("add", (ir.Add,), one_call("add", _add, in_place=_equal_inputs, helpers=("tf_add_words.S", _CLAMP))),
     Kernel("mul", (ir.Mul,), one_call("mul", _mul, in_place=_equal_inputs, helpers=("tf_mul_words.S", _CLAMP))),
+    Kernel("div", (Div,), one_call("div", _div, in_place=_equal_inputs)),
     Kernel("prelu", (PRelu,), one_call("prelu", _prelu, in_place=_first)),
     Kernel("lut", (ir.Lut,), one_call("lut", _lut, in_place=_first, helpers=("tf_lut_words.S",))),
     Kernel("extremum", (ir.Extremum,), one_call("extremum", _extremum, in_place=_equal_inputs)),

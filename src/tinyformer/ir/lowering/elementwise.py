@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from tinyformer.ir.lowering.functions import table
 from tinyformer.ir.lowering.layout import Order, in_order
 from tinyformer.ir.lowering.network import Constant, Node
 from tinyformer.ir.lowering.problems import UnsupportedError
-from tinyformer.ir.operators.elementwise import PRelu
+from tinyformer.ir.operators.elementwise import ZERO_DIVISOR, Div, PRelu
 from tinyformer.ir.quantization import Quantization
 
 
@@ -99,6 +100,32 @@ def lower_mul(builder: Builder, node: Node) -> Value:
     )
     requant = requantization(qa.scale * qb.scale / qy.scale, qy.zero_point, *builder.limits(node))
     builder.emit(ir.Mul(node.name, (left, right), y.tensor, qa.zero_point, qb.zero_point, requant))
+    return y
+
+
+def lower_div(builder: Builder, node: Node) -> Value:
+    """Quotient of two tensors; by constants, the product with their reciprocals."""
+    constant = builder.network.constants.get(node.inputs[1])
+    if constant is not None:
+        if np.any(constant.real == 0):
+            raise UnsupportedError("it divides by a constant 0: remove it")
+        reciprocal = f"{node.inputs[1]}.reciprocal"
+        builder.network.constants[reciprocal] = Constant(1 / constant.real)
+        builder.network.shapes[reciprocal] = constant.values.shape
+        return lower_mul(builder, replace(node, operator="Mul", inputs=[node.inputs[0], reciprocal]))
+    left, right, order = _pair(builder, node)
+    qa, qb, qy = (
+        builder.tensor_quantization(left),
+        builder.tensor_quantization(right),
+        builder.quantization(node.output),
+    )
+    divisors = np.arange(-128, 128) - qb.zero_point
+    safe = np.where(divisors == 0, 1, divisors)
+    multipliers, shift = quantize_multiplier(qa.scale / (qb.scale * qy.scale * np.abs(safe)))
+    signed = np.where(divisors == 0, ZERO_DIVISOR, np.sign(safe) * multipliers.astype(np.int64)).astype(np.int32)
+    requant = ir.Requantization(multipliers[:1], shift, qy.zero_point, *builder.limits(node))
+    y = builder.declare(node, builder.network.shapes[node.output], order)
+    builder.emit(Div(node.name, (left, right), y.tensor, qa.zero_point, signed, requant))
     return y
 
 
@@ -249,7 +276,16 @@ FUNCTIONS = (
         scale=Scale.OBSERVED,
         tflite=("MUL",),
     ),
-    table("Div", lambda xp, a, x, y: x / y, Case(((),), positive=True), tflite=("DIV",)),
+    Function(
+        "Div",
+        "Div, Mul, Lut, part of the layer before it",
+        Case(((1, 8, 6, 6),), positive=True),
+        lower=lower_div,
+        real=lambda xp, a, x, y: x / y,
+        clamps=True,
+        scale=Scale.OBSERVED,
+        tflite=("DIV",),
+    ),
     Function(
         "Max",
         "Lut, Extremum",

@@ -16,6 +16,9 @@ from tinyformer.ir.base import (
     Tensor,
 )
 
+ZERO_DIVISOR = -(2**31)
+"""The multiplier of a divisor of 0."""
+
 
 @dataclass(frozen=True)
 class Add(Elementwise):
@@ -47,6 +50,28 @@ class Mul(Elementwise):
         a, b = inputs
         left, right = a.astype(np.int32) - self.a_zero_point, b.astype(np.int32) - self.b_zero_point
         return self.requantization.apply(left * right)
+
+
+@dataclass(frozen=True)
+class Div(Elementwise):
+    """``requantize(a - a_zero_point)`` by the multiplier of the divisor: ``multipliers[b + 128]``; same shapes.
+
+    ``multipliers`` (256,) share the shift of ``requantization``, whose own are not used: of any sign, above -2**31,
+    which stands for a divisor of 0. There the result is the highest value where a is above 0, else the lowest, as
+    onnxruntime saturates infinities and what is no number.
+    """
+
+    a_zero_point: int
+    multipliers: Int32Array
+    requantization: Requantization
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        a, b = inputs
+        acc, multipliers = a.astype(np.int32) - self.a_zero_point, self.multipliers[b.astype(np.intp) + 128]
+        r = self.requantization
+        quotients = replace(r, multipliers=multipliers).apply(acc)
+        y: Int8Array = np.where(multipliers == ZERO_DIVISOR, np.where(acc > 0, r.high, r.low), quotients)
+        return y.astype(np.int8)
 
 
 @dataclass(frozen=True)
