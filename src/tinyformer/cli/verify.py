@@ -73,11 +73,14 @@ def verify_package(
             raise
         console.print(escape(str(error)))
         return
+    alone = {layer.deviation.name: f"{layer.deviation.most:g}" for layer in result.alone}
     table = Table("Against " + result.runtime, "LSB at most", "on average", "same largest", box=SIMPLE_HEAD)
+    if alone:
+        table.add_column("by itself, at most")  # given what the source gives it
     for deviation in result.layers:
-        table.add_row(*_row(f"  {deviation.name}", deviation))
+        table.add_row(*_row(f"  {deviation.name}", deviation), alone.get(deviation.name, ""))
     for deviation in result.outputs:
-        table.add_row(*_row(deviation.name, deviation))
+        table.add_row(*_row(deviation.name, deviation), alone.get(deviation.name, ""))
     console.print(table)
     console.print(
         f"{result.images} inputs: reference and C agree to the bit"
