@@ -47,11 +47,6 @@ class SupernetTrial:
     on_trained: Callable[[], None] = lambda: None
     """Called after each training."""
 
-    @property
-    def images(self) -> int:
-        """Validation images."""
-        return len(self.splits.val)
-
     def accuracies(self, supernets: Sequence[ScoredSupernet], epochs: float) -> list[float]:
         """Quantile of the accuracies of each supernet's sub-networks after ``epochs`` of training."""
         return [self._accuracy(supernet, epochs) for supernet in supernets]

@@ -29,22 +29,23 @@ class Tried(Generic[C]):
 def successive_halving(
     candidates: Sequence[C],
     measure: Measure[C],
-    order: Callable[[Sequence[Tried[C]]], list[Tried[C]]],
+    order: Callable[[Sequence[Tried[C]], bool], list[Tried[C]]],
     *,
     epochs: float,
 ) -> list[Tried[C]]:
     """All ``candidates``, the best first: those that came further before those that did not.
 
     The last two train for ``epochs``, as many or fewer candidates of the round before for half as long, and so on.
-    ``order`` puts a round's candidates in order, the best first.
+    ``order`` puts a round's candidates in order, the best first; it is told whether the round is the last.
     """
     remaining = list(candidates)
     ended: list[Tried[C]] = []
     rounds = _rounds(len(remaining), epochs)
-    for (_, budget), (survivors, _) in zip(rounds, [*rounds[1:], (0, 0.0)], strict=True):
+    for number, (_, budget) in enumerate(rounds, start=1):
+        survivors = rounds[number][0] if number < len(rounds) else 0
         accuracies = measure(remaining, budget)
         tried = [Tried(item, value, budget) for item, value in zip(remaining, accuracies, strict=True)]
-        ordered = order(tried)
+        ordered = order(tried, number == len(rounds))
         ended = [*ordered[survivors:], *ended]
         remaining = [item.candidate for item in ordered[:survivors]]
     return ended

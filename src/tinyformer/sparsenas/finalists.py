@@ -57,10 +57,15 @@ def choose(
 ) -> tuple[Finalist, list[Finalist]]:
     """The winner of successive halving whose last round trains for ``epochs``, and all finalists, the best first.
 
-    In each round candidates within ``slack``, and at least one standard error (accuracy measured on ``images``), of the
-    best are equals: the fastest of them come first, then the others by accuracy.
+    Accuracy alone decides who goes on. In the last round candidates within ``slack``, and at least one standard error
+    (accuracy measured on ``images``), of the best are equals: the fastest of them come first, then the others by
+    accuracy.
     """
-    ended = successive_halving(candidates, tune, lambda tried: _ordered(tried, images, slack), epochs=epochs)
+
+    def order(tried: Sequence[Finalist], last: bool) -> list[Finalist]:
+        return _ordered(tried, images, slack) if last else sorted(tried, key=lambda item: -item.accuracy)
+
+    ended = successive_halving(candidates, tune, order, epochs=epochs)
     return ended[0], ended
 
 

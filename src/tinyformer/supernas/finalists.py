@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from tinyformer.search.halving import Measure, Tried, evenly_spread, standard_error, successive_halving
+from tinyformer.search.halving import Measure, Tried, evenly_spread, successive_halving
 from tinyformer.supernas.scoring import ScoredSupernet
 
 Finalist: TypeAlias = Tried[ScoredSupernet]
@@ -28,24 +28,14 @@ def pick_finalists(ranked: Sequence[ScoredSupernet], count: int) -> list[ScoredS
     return evenly_spread(admissible[: max(count, -(-len(admissible) // _SHARE))], count)
 
 
-def choose(
-    candidates: Sequence[ScoredSupernet], trial: Measure[ScoredSupernet], *, epochs: float, images: int
-) -> list[Finalist]:
+def choose(candidates: Sequence[ScoredSupernet], trial: Measure[ScoredSupernet], *, epochs: float) -> list[Finalist]:
     """All ``candidates``, the best first, by successive halving whose last round trains for ``epochs``.
 
-    In each round those within one standard error (accuracy measured on ``images``) of the best are equals, of which
-    those with the higher score come first.
+    Accuracy alone decides, the score between equals: it has chosen who is tried.
     """
 
-    def order(tried: Sequence[Finalist]) -> list[Finalist]:
-        best = max(finalist.accuracy for finalist in tried)
-        floor = best - standard_error(best, images)
-
-        def key(finalist: Finalist) -> tuple[bool, float, tuple[int, ...]]:
-            behind = finalist.accuracy < floor
-            worth = finalist.accuracy if behind else finalist.candidate.score or 0.0
-            return behind, -worth, finalist.candidate.genome
-
-        return sorted(tried, key=key)
+    def order(tried: Sequence[Finalist], last: bool) -> list[Finalist]:
+        del last
+        return sorted(tried, key=lambda item: (-item.accuracy, -(item.candidate.score or 0.0), item.candidate.genome))
 
     return successive_halving(candidates, trial, order, epochs=epochs)

@@ -34,11 +34,6 @@ _ATTEMPTS = 100
 class Trial(Protocol):
     """Trains supernets for a while and tells how good their sub-networks are."""
 
-    @property
-    def images(self) -> int:
-        """Validation images that accuracies are counted on."""
-        ...
-
     def accuracies(self, supernets: Sequence[ScoredSupernet], epochs: float) -> Sequence[float]:
         """Accuracies of supernets trained for ``epochs``, as :mod:`.finalists` compares them."""
         ...
@@ -123,7 +118,7 @@ def search_supernet(
         return SuperNasResult(budget, candidates, winner)
     ranked = [candidates[i] for i in ByScore().best(candidates)]
     finalists = pick_finalists(ranked, config.finalists)
-    ended = choose(finalists, trial.accuracies, epochs=config.trial.epochs, images=trial.images)
+    ended = choose(finalists, trial.accuracies, epochs=config.trial.epochs)
     return SuperNasResult(budget, candidates, ended[0].candidate, tuple(ended))
 
 
