@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes requirements.lock and those of the extras dev and ui: the versions installed here of all that pyproject.toml asks for.
+"""Writes requirements.lock and those of the extras dev and ui: the versions installed here of all that pyproject asks.
 
 Run by `make lock` after upgrading packages in `.venv`. A package that is needed only under a condition (an older
 Python, another system) keeps that condition; one whose condition does not hold here is left for pip to choose within

@@ -73,6 +73,39 @@ def test_layers_show_where_it_drifts(path: Path, mcu: McuConfig) -> None:
     assert checked(path, wrong(load_model(path)), mcu, layers=True).layers[0].most > 5
 
 
+def test_a_layer_by_itself_tells_a_mistake_from_what_it_passes_on(path: Path, mcu: McuConfig) -> None:
+    right = checked(path, load_model(path), mcu, layers=True)
+    assert right.alone and all(layer.is_explained for layer in right.alone)
+    result = checked(path, wrong(load_model(path)), mcu)
+    strange = [layer.deviation.name for layer in result.alone if not layer.is_explained]
+    assert len(strange) == 1, "the layers behind it are right by themselves"
+    with pytest.raises(TinyFormerError, match=f"'{strange[0]}' is the first layer that differs by itself"):
+        result.check()
+
+
+def test_layers_that_amplify_are_no_mistake(tmp_path: Path, mcu: McuConfig) -> None:
+    """A mean's single steps, which other numbers are divided by; some of them are 0."""
+    m = QdqModel((1, 8, 12, 12), seed=0, opset=13)
+    mean = m.quantized(m.node("ReduceMean", [m.input], axes=[1], keepdims=1), scale=0.06, zero_point=1)
+    file = tmp_path / "quotient.onnx"
+    onnx.save(m.model(m.quantized(m.node("Div", [m.input, mean]), scale=0.3, zero_point=0)), file)
+    result = checked(file, load_model(file), mcu)
+    assert result.bound.is_exceeded_by(result.outputs[0])
+    assert {layer.deviation.most for layer in result.alone} == {1.0}
+    result.check()
+
+
+def test_quantizers_with_an_axis_in_an_old_operator_set_are_compared(tmp_path: Path, mcu: McuConfig) -> None:
+    m = QdqModel((1, 4, 6, 6), opset=11)
+    weights = m.weight((4, 4, 3, 3))
+    y = m.quantized(m.node("Conv", [m.input, weights], kernel_shape=[3, 3]), scale=0.05, zero_point=0)
+    file = tmp_path / "old.onnx"
+    onnx.save(m.model(y), file)
+    result = checked(file, load_model(file), mcu)
+    result.check()
+    assert "converted to operator set" in result.runtime
+
+
 def test_the_command_verifies_by_default(path: Path) -> None:
     directory = path.with_name("compiled")
     result = CliRunner().invoke(main, ["compile", str(path), "-o", str(directory), "--no-simulate"])

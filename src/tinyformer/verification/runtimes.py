@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph, Int8Array, Tensor
+from tinyformer.ir.onnx_import.versions import OPSET, to_one_operator_set
 from tinyformer.ir.tflite_import.network_builder import unique_names
 from tinyformer.ir.tflite_import.reading import read
 
@@ -115,13 +116,18 @@ def source_inputs(graph: Graph, x: Int8Array) -> NDArray[Any]:
 
 
 def in_steps(values: NDArray[Any], tensor: Tensor) -> RealArray:
-    """Real or integer ``values`` of the source as unrounded INT8 integers of ``tensor``, saturated."""
+    """Real or integer ``values`` of the source as INT8 integers of ``tensor``, as its QuantizeLinear makes them.
+
+    Real numbers are divided in binary32 and rounded half to even before the zero point is added; what is no number
+    becomes the lowest, as in onnxruntime.
+    """
     if values.dtype == np.uint8:
         return values.astype(np.float64) - 128
     if values.dtype == np.int8:
         return values.astype(np.float64)
-    steps = values.astype(np.float64) / np.float64(np.float32(tensor.scale)) + tensor.zero_point
-    return np.clip(steps, -128, 127)
+    with np.errstate(over="ignore", invalid="ignore"):
+        steps = np.rint(values.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64) + tensor.zero_point
+    return np.clip(np.nan_to_num(steps, nan=-128.0, posinf=127.0, neginf=-128.0), -128, 127)
 
 
 def as_source_type(x: Int8Array, kind: Any, scale: float, zero_point: int) -> NDArray[Any]:
@@ -155,7 +161,14 @@ class _OnnxRuntime(Runtime):
             extra = sorted(self.tensors - set(self._outputs))
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in extra)
             source = model.SerializeToString()
-        self._session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+        providers = ["CPUExecutionProvider"]
+        try:
+            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
+        except onnxruntime.capi.onnxruntime_pybind11_state.InvalidGraph:
+            # Its own quantizer writes quantizers with an axis into operator sets that do not have it yet.
+            model = to_one_operator_set(onnx.load(path) if isinstance(source, str) else onnx.load_from_string(source))
+            self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+            self.name = f"{self.name}, converted to operator set {OPSET}"
         self._inputs = [(value.name, value.shape) for value in self._session.get_inputs()]
         self.shapes = tuple(tuple(shape) for _, shape in self._inputs)
         self.types = tuple(_ONNX_TYPES.get(value.type, np.float32) for value in self._session.get_inputs())

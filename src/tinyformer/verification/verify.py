@@ -48,11 +48,10 @@ class Deviation:
 
     @staticmethod
     def of(name: str, mine: NDArray[np.int8], theirs: NDArray[np.float64]) -> Deviation:
-        """``mine`` and ``theirs``, unrounded, are (N, size)."""
-        rounded = np.rint(theirs)
-        distance = np.abs(mine - rounded)
-        best = np.take_along_axis(rounded, mine.argmax(axis=1)[:, None], axis=1)[:, 0]
-        same = np.mean(best >= rounded.max(axis=1))
+        """``mine`` and ``theirs`` are (N, size)."""
+        distance = np.abs(mine - theirs)
+        best = np.take_along_axis(theirs, mine.argmax(axis=1)[:, None], axis=1)[:, 0]
+        same = np.mean(best >= theirs.max(axis=1))
         return Deviation(name, float(distance.max()), float(distance.mean()), float(same))
 
 
@@ -212,7 +211,7 @@ def _alone(graph: Graph, inputs: Int8Array, theirs: Sequence[dict[str, NDArray[n
             source = _rows(theirs, op.output)
             mine = values[op.output].reshape(len(inputs), -1)
             yield LayerAlone(Deviation.of(op.output, mine, source), operators[op.output])
-            values[op.output] = np.rint(source).astype(np.int8).reshape(len(inputs), *tensor.shape)
+            values[op.output] = source.astype(np.int8).reshape(len(inputs), *tensor.shape)
             operators[op.output] = 0
 
 
