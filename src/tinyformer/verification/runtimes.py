@@ -127,7 +127,8 @@ def in_steps(values: NDArray[Any], tensor: Tensor) -> RealArray:
         return values.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         steps = np.rint(values.astype(np.float32) / np.float32(tensor.scale)).astype(np.float64) + tensor.zero_point
-    return np.clip(np.nan_to_num(steps, nan=-128.0, posinf=127.0, neginf=-128.0), -128, 127)
+    integers: RealArray = np.clip(np.nan_to_num(steps, nan=-128.0, posinf=127.0, neginf=-128.0), -128, 127)
+    return integers
 
 
 def as_source_type(x: Int8Array, kind: Any, scale: float, zero_point: int) -> NDArray[Any]:
