@@ -119,6 +119,7 @@ def test_runs_are_recorded_offline_in_one_group(tiny: Project) -> None:
     headline = next(run for run in runs if run.job_type == "summary")
     assert headline.config["sparsity"]["target"] in (0.8, 0.9)
     assert set(HEADLINE) <= set(headline.summary)
+    assert {"pareto", "layers", "confusion"} <= set(headline.summary)
     curves = next(run for run in runs if run.job_type == "train_supernet")
     assert any("train_loss" in point for point in curves.history)
 

@@ -13,6 +13,7 @@ from tinyformer.config.root import Config
 from tinyformer.files import replace_file
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json
+from tinyformer.pipeline.evaluation import read_evaluation
 from tinyformer.pipeline.stage import stage_process
 from tinyformer.tracking.summary import Table, publish_summary, summary_run_id
 
@@ -40,6 +41,7 @@ def publish() -> None:
 
 def _record(config: Config, parameters: dict[str, Any], summary: dict[str, Any]) -> str | None:
     prefix = config.experiment
+    evaluation = read_evaluation(artifacts.PROCESSED / config.data.name)
     return publish_summary(
         config.tracking,
         experiment=config.experiment,
@@ -58,6 +60,14 @@ def _record(config: Config, parameters: dict[str, Any], summary: dict[str, Any])
         tables={
             "pareto": Table.of(read_json(artifacts.PARETO)["evaluated"]),
             "layers": Table.of(read_json(artifacts.DEPLOY / "layers.json")),
+            "confusion": Table.of(
+                [
+                    {"class": name, "taken_for": other, "images": int(evaluation.confusion[i, j])}
+                    for i, name in enumerate(evaluation.classes)
+                    for j, other in enumerate(evaluation.classes)
+                    if evaluation.confusion[i, j]
+                ]
+            ),
         },
         html={"report": artifacts.REPORT / "index.html"},
     )

@@ -8,13 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from tinyformer.data.splits import load_splits
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import damaged, read_json
+from tinyformer.pipeline.documents import read_json
+from tinyformer.pipeline.evaluation import read_evaluation
 from tinyformer.pipeline.stage import Stage, run_stage
-from tinyformer.report.classification import Evaluation
 from tinyformer.report.html import write_report
 from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, Origin, ParetoPoint, ReportInputs
 
@@ -76,7 +73,7 @@ def report(stage: Stage) -> Mapping[str, Any]:
             arena=_arena(read_json(artifacts.FIRMWARE / "memory_plan.json")),
             configuration=_configuration(parameters),
             limits=pareto["limits"],
-            evaluation=_evaluation(artifacts.PROCESSED / config.data.name),
+            evaluation=read_evaluation(artifacts.PROCESSED / config.data.name),
             origins=[Origin(figures, stage, [_link(path) for path in paths]) for figures, stage, paths in _ORIGINS],
             links=[(words, _link(path)[1]) for words, path in _MADE.items()],
             provenance=_link(artifacts.PROVENANCE)[1],
@@ -84,14 +81,6 @@ def report(stage: Stage) -> Mapping[str, Any]:
         artifacts.REPORT / "index.html",
     )
     return summary
-
-
-def _evaluation(data: Path) -> Evaluation:
-    splits = load_splits(data)
-    predicted = np.array(read_json(artifacts.PREDICTIONS), dtype=np.int64)
-    if len(predicted) != len(splits.test):
-        raise damaged(artifacts.PREDICTIONS)
-    return Evaluation(splits.classes, splits.test.images, splits.test.labels, predicted)
 
 
 def _link(path: Path) -> tuple[str, str]:
