@@ -35,6 +35,9 @@ METRICS = OUTPUTS / "metrics"
 HISTORY = OUTPUTS / "history"
 
 WANDB = OUTPUTS / "wandb"
+_TEMPORARY = (".dvc", "tmp", "exps")
+"""Below it lie the directories in which DVC runs queued experiments; it deletes them afterwards."""
+
 WORK = Path(".tinyformer")
 """Checkpoints, evaluation stores and locks: outlives a failed stage, whose outputs DVC deletes."""
 
@@ -52,3 +55,13 @@ def metrics(stage: str) -> Path:
 def history(stage: str) -> Path:
     """Training curve of a stage: a JSON list with one entry an epoch."""
     return HISTORY / f"{stage}.json"
+
+
+def recordings() -> Path:
+    """Where runs are recorded: in the project, also for an experiment that DVC runs in a temporary copy of it
+    (``dvc exp run --queue`` and ``--temp``)."""
+    parts = Path.cwd().parts
+    for i in range(len(parts) - len(_TEMPORARY)):
+        if parts[i : i + len(_TEMPORARY)] == _TEMPORARY:
+            return Path(*parts[:i]) / WANDB
+    return WANDB

@@ -48,7 +48,7 @@ def _record(config: Config, parameters: dict[str, Any], summary: dict[str, Any])
         overrides=json.loads(os.environ.get(OVERRIDES, "[]")),
         parameters=parameters,
         metrics=summary,
-        directory=artifacts.WANDB,
+        directory=artifacts.recordings(),
         inputs={f"{config.data.name}-data": (artifacts.PROCESSED / config.data.name / "manifest.json", "dataset")},
         artifacts={
             f"{prefix}-supernet": (artifacts.SUPERNET, "supernet"),

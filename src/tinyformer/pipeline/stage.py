@@ -104,7 +104,7 @@ def _run(name: str, body: Callable[[Stage], Mapping[str, Any]]) -> None:
         experiment=config.experiment,
         stage=name,
         parameters=config.model_dump(mode="json"),
-        directory=artifacts.WANDB,
+        directory=artifacts.recordings(),
     ) as run:
         stage = Stage(name, config, run)
         metrics = dict(body(stage))
