@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the searches earn their place: against chance, simpler schemes, and themselves with a part left out.
 
-    python benchmarks/bench_search.py [--seeds 3] [--processes 2] [--work .tinyformer/bench-search]
+    python -m benchmarks.bench_search [--seeds 3] [--processes 2] [--work .tinyformer/bench-search]
 
 The task is in ``benchmarks/search_task.py``. Each cell is stored when it ends: a benchmark that was stopped goes on.
-CIFAR-10 comes from $TINYFORMER_DATA or is downloaded. Writes ``outputs/bench/search.json`` and ``search.html``.
+CIFAR-10 comes from $TINYFORMER_DATA or is downloaded. Writes ``search.json``, ``search.html`` and
+``search.svg`` to ``outputs/bench``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.search_cells import Document, run_cell, sampled, searched, supernets, trained, tuned, uniform
-from benchmarks.search_figures import figures, tables, write_plots
+from benchmarks.search_figures import figures, tables, write_picture, write_plots
 from benchmarks.search_task import DATA, SHRINKING, SPARSENAS, SPARSITY, SUPERNET_TRAINING, Task
 from tinyformer.config.engine import EngineConfig
 from tinyformer.data.preparation import prepare_dataset
@@ -68,6 +69,7 @@ def main() -> None:
     OUTPUT.mkdir(parents=True, exist_ok=True)
     (OUTPUT / "search.json").write_text(json.dumps(found, indent=2, sort_keys=True) + "\n", "utf-8")
     write_plots(results, OUTPUT / "search.html")
+    write_picture(results, OUTPUT / "search.svg")
     console = Console()
     for table in tables(found):
         console.print(table)

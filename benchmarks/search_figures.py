@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from matplotlib.figure import Figure
 from plotly.subplots import make_subplots
 from rich.table import Table
 from scipy import stats
@@ -105,6 +106,36 @@ def write_plots(results: Sequence[Document], path: Path) -> None:
     figure.update_xaxes(title_text="one-shot validation accuracy, %", row=1, col=3)
     figure.update_yaxes(title_text="test accuracy, %", row=1, col=1)
     figure.write_html(path, include_plotlyjs=True)
+
+
+def write_picture(results: Sequence[Document], path: Path) -> None:
+    """The same three figures as one SVG, for the documentation."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    supernets, searches, ranks = figure.subplots(1, 3)
+    arms = ["joint", *OTHERS, *PARTS]
+    for i, result in enumerate(results):
+        color, label = _COLORS[i % len(_COLORS)], f"seed {result['seed']}"
+        nets = {name: 100 * item["test_accuracy"] for name, item in result["supernet"].items()}
+        random = [value for name, value in nets.items() if name.startswith("random")]
+        supernets.scatter([result["seed"]] * len(random), random, s=18, alpha=0.5, color=color)
+        supernets.scatter([result["seed"]], [nets["chosen"]], s=120, marker="*", color=color)
+        offset = (i - (len(results) - 1) / 2) * 0.15
+        accuracies = [100 * result["arm"][arm]["test_accuracy"] for arm in arms]
+        searches.scatter([j + offset for j in range(len(arms))], accuracies, s=18, color=color, label=label)
+        names = list(result["ranked"])
+        ranks.scatter(
+            [100 * result["scores"][name] for name in names],
+            [100 * result["ranked"][name]["test_accuracy"] for name in names],
+            s=18,
+            color=color,
+        )
+    supernets.set(title="Supernets: SuperNAS' (star), random", xlabel="seed", ylabel="test accuracy, %")
+    supernets.set_xticks([result["seed"] for result in results])
+    searches.set(title="Searches within the same limits")
+    searches.set_xticks(range(len(arms)), arms, rotation=40, ha="right")
+    searches.legend(fontsize="small")
+    ranks.set(title="Score and accuracy", xlabel="one-shot validation accuracy, %", ylabel="test accuracy, %")
+    figure.savefig(path, metadata={"Date": None})
 
 
 def interval(values: Sequence[float]) -> dict[str, Any]:
