@@ -8,7 +8,7 @@ EXP ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search bench-import test-cases fuzz fuzz-onnx fuzz-tflite chaos clean
+.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search bench-sparsity bench-baselines bench-import test-cases fuzz fuzz-onnx fuzz-tflite chaos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -89,6 +89,14 @@ bench-engine: setup-dev  ## kernels and models against CMSIS-NN -> outputs/bench
 
 bench-search: setup-dev  ## the searches against chance and simpler schemes -> outputs/bench/search.json
 	$(BIN)/python -m benchmarks.bench_search $(ARGS)
+
+bench-sparsity: setup-dev  ## the quickstart at 50, 70, 80 and 90 % sparsity: flash and latency fall, accuracy stays
+	$(BIN)/python -m benchmarks.bench_sparsity $(ARGS)
+
+# Every network sees the same images as often; what a sweep's point costs is in its outputs/provenance.html.
+BASELINES = experiment=baseline_resnet18,baseline_mobilenetv2,baseline_mobilevit_xs
+bench-baselines: setup-dev  ## ResNet-18, MobileNetV2 and MobileViT-XS through the same stages, with the same budget
+	$(BIN)/tinyformer repro -m $(BASELINES) $(ARGS) --name baselines
 
 bench-import: setup-dev  ## networks exported and quantized by torch and onnxruntime: do they compile, and to what
 	$(BIN)/python benchmarks/bench_import.py $(ARGS)
