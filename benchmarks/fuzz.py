@@ -16,6 +16,7 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from rich.progress import Progress
@@ -27,7 +28,7 @@ from tests.ir.qdq import small_model
 from tests.ir.tflite_models import small_tflite
 from tests.random_graphs import random_graph, random_images
 
-from tinyformer.config.engine import EngineConfig
+from tinyformer.config.engine import EngineConfig, Objective
 from tinyformer.engine.compiler import compile_graph
 from tinyformer.engine.packing import KERNEL_FILES, KERNEL_INCLUDES
 from tinyformer.engine.run.buffers import input_rows, output_bytes, split_outputs
@@ -46,17 +47,17 @@ MCU = "stm32h743"
 """The largest memory: no random graph is too large."""
 
 
-def check(seed: int, operators: int, firmware: bool) -> str | None:
+def check(seed: int, operators: int, firmware: bool, objective: Objective) -> str | None:
     """What is wrong with the graph of ``seed``, or None."""
     mcu = load_mcu(MCU)
     graph = random_graph(seed, operators)
     images = random_images(graph, seed)
     values = execute_all(graph, images)
     expected = [values[name].reshape(len(images), -1) for name in graph.outputs]
-    encoding = "auto" if seed % 4 else "dense"
+    config = EngineConfig(encoding="auto" if seed % 4 else "dense", objective=objective)
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            directory = compile_graph(graph, mcu, EngineConfig(encoding=encoding), NAME).write(Path(scratch) / NAME)
+            directory = compile_graph(graph, mcu, config, NAME).write(Path(scratch) / NAME)
             outputs = {"host": _run_sanitized(directory, images)}
             if firmware:
                 elf = build_firmware(directory, mcu)
@@ -126,6 +127,7 @@ def main() -> int:
     parser.add_argument("--graphs", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0, help="of the first graph")
     parser.add_argument("--operators", type=int, default=8, help="of a graph, at most")
+    parser.add_argument("--objective", choices=get_args(Objective), default="latency", help="of the compiler")
     parser.add_argument("--firmware-every", type=int, default=20, help="0: never")
     parser.add_argument("--jobs", type=int, default=2)
     arguments = parser.parse_args()
@@ -134,7 +136,10 @@ def main() -> int:
     with ProcessPoolExecutor(arguments.jobs) as pool, Progress() as progress:
         task = progress.add_task("graphs", total=arguments.graphs)
         seeds = range(arguments.seed, arguments.seed + arguments.graphs)
-        futures = [pool.submit(check, seed, arguments.operators, bool(every) and seed % every == 0) for seed in seeds]
+        futures = [
+            pool.submit(check, seed, arguments.operators, bool(every) and seed % every == 0, arguments.objective)
+            for seed in seeds
+        ]
         damage = [pool.submit(check_damaged, seed) for seed in seeds]
         for future in as_completed(futures):
             progress.advance(task)

@@ -4,8 +4,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from tinyformer.config.engine import Objective
 
 
 @click.command("compile")
@@ -17,6 +21,11 @@ import click
 @click.option("--name", help="Prefix of every symbol (default: the model file's name).")
 @click.option(
     "--engine", "settings", default="default", show_default=True, help="Compiler settings: a choice of conf/engine."
+)
+@click.option(
+    "--objective",
+    type=click.Choice(["latency", "sram", "flash", "balanced"]),
+    help="Speed, little scratch, the smallest encodings, or half of the scratch (default: as the settings say).",
 )
 @click.option(
     "--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference."
@@ -39,6 +48,7 @@ def compile_command(
     output: Path,
     name: str | None,
     settings: str,
+    objective: Objective | None,
     simulate: bool,
     verify: str | None,
     calibrate: Path | None,
@@ -57,6 +67,8 @@ def compile_command(
     console = Console()
     inputs, layers = parse_verify(verify, model)
     target, config = load_mcu(mcu), load_engine_config(settings)
+    if objective is not None:
+        config = config.model_copy(update={"objective": objective})
     with console.status(f"Reading {model}"):
         graph = load_model(model, observed_ranges(model, calibrate) if calibrate else None)
     warn_of_wide_ranges(graph, console)

@@ -12,6 +12,9 @@ from tinyformer.config.base import Section
 OptimizationLevel = Literal["-O2", "-O3", "-Os"]
 """Of the C compiler."""
 
+Objective = Literal["latency", "sram", "flash", "balanced"]
+"""What a model is compiled for."""
+
 
 class EngineConfig(Section):
     """Choices of the compiler."""
@@ -21,6 +24,10 @@ class EngineConfig(Section):
 
     selection: Literal["estimated", "measured"] = "estimated"
     """Kernels by cost rule, or by measuring every admissible one in the simulator (minutes; results are cached)."""
+
+    objective: Objective = "latency"
+    """``latency``: the fastest kernels with all the scratch that they can use; ``sram``: little scratch; ``balanced``:
+    half of it; ``flash``: the encodings that store least."""
 
     optimize: OptimizationLevel | Literal["measured"] = "-O2"
     """Optimization level of the firmware; ``measured``: the fastest on the simulated microcontroller."""

@@ -39,13 +39,17 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     words = row_pair_words(in_tile_order(op.weights))
     row_pairs, pairs, _ = words.shape
     record = 4 * dense_record_words(pairs)
-    for most_rows in (BAND_ROWS, 1):
+    fitting: list[tuple[int, Tiling, int]] = []
+    for most_rows in (BAND_ROWS, 4, 2, 1):
         tiles = tiling(op, y, pairs, op.weights.size, most_rows)
         fixed = 4 * (STREAM_SPARE_WORDS + DENSE_TILE_SPARE_WORDS) + tiles.scratch_bytes
         if limit >= fixed + record:
-            break
-    else:
+            group = balanced_groups(row_pairs, (limit - fixed) // record)
+            fitting.append((-(-row_pairs // group) * tiles.cells, tiles, fixed))
+    if not fitting:
         return []
+    # Each group of row pairs widens the whole image; low bands widen rows twice, but leave room for large groups.
+    _, tiles, fixed = min(fitting, key=lambda item: item[0])
     if tiles.band_rows:
         words = words.reshape(row_pairs, *tiles.kernel, -1, 4).swapaxes(2, 3)  # (ky, pair, kx)
     group = balanced_groups(row_pairs, (limit - fixed) // record)

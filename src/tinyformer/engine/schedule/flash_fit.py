@@ -11,7 +11,8 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.packing import Implementation
 from tinyformer.engine.schedule.constants import Source
 from tinyformer.engine.schedule.layer_report import constants_bytes
-from tinyformer.engine.schedule.selection import Choose, lower_graph
+from tinyformer.engine.schedule.objective import lower_for_objective
+from tinyformer.engine.schedule.selection import Choose
 from tinyformer.engine.schedule.steps import Schedule
 from tinyformer.ir.graph import Op
 
@@ -39,19 +40,20 @@ class SmallestForSome:
 def lower_within_flash(
     source: Source, mcu: McuConfig, config: EngineConfig, budget: Budget, choose: Choose | None
 ) -> Schedule:
-    """:func:`.selection.lower_graph`, with small encodings for as few operators as it takes to keep to the flash.
+    """:func:`.objective.lower_for_objective`, with small encodings for as few operators as the flash demands.
 
-    Those that save most come first. The constants may still be too large: the caller checks.
+    Those that save most come first; the objective ``flash`` takes all of them. The constants may still be too large:
+    the caller checks.
 
     Raises:
         TinyFormerError: no kernel runs some operators; all of them are listed.
     """
     choice = SmallestForSome(choose)
-    schedule = lower_graph(source, mcu, config, budget, choice)
+    schedule = lower_for_objective(source, mcu, config, budget, choice)
     excess = constants_bytes(schedule) + _CODE - budget.flash_bytes
     for name, saved in sorted(choice.savings.items(), key=lambda item: (-item[1], item[0])):
-        if excess <= 0 or saved <= 0:
+        if saved <= 0 or (excess <= 0 and config.objective != "flash"):
             break
         choice.smallest.add(name)
         excess -= saved
-    return lower_graph(source, mcu, config, budget, choice) if choice.smallest else schedule
+    return lower_for_objective(source, mcu, config, budget, choice) if choice.smallest else schedule
