@@ -20,7 +20,7 @@ from tinyformer.engine.schedule.planner import align
 from tinyformer.engine.schedule.selection import Choose, admissible, lower_graph
 from tinyformer.engine.schedule.steps import Schedule, Step, plan_of, scheduled
 
-SHARES = {"sram": 1 / 8, "balanced": 1 / 2}
+SHARES = {"sram": 1 / 4, "balanced": 1 / 2}
 """Least part of the scratch of the fastest plan that a kernel is left with, by objective; the others leave all."""
 
 _STEP = 1.25
