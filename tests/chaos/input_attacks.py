@@ -69,7 +69,7 @@ def _description(peace: Peace, outputs: Path, place: Path, rng: random.Random) -
 
 
 def _images(peace: Peace, outputs: Path, place: Path, rng: random.Random) -> list[str]:
-    [package] = {path.parent for path in (outputs / "codegen").rglob("CMakeLists.txt")}
+    package = outputs / "firmware"
     place.mkdir()
     shape = tuple(rng.choice([0, 1, 3, 8, 28, 1000]) for _ in range(rng.randrange(5)))
     kind = rng.choice(["uint8", "float32", "int8", "float64", "complex64", "U3"])

@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tinyformer.config.board import load_board
 from tinyformer.config.compose import compose
+from tinyformer.config.load import load_params
 from tinyformer.config.location import conf_directory
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu.target import known_mcus, load_mcu, mcu_directory
+from tinyformer.supernas.space import load_space
 
 
 def test_the_promised_targets_exist() -> None:
@@ -59,6 +63,14 @@ def test_f746_is_the_chip_of_the_data_sheet() -> None:
     mcu = load_mcu("stm32f746")
     assert (mcu.flash_bytes, mcu.sram_bytes, mcu.clock_hz) == (1024 * 1024, 320 * 1024, 216_000_000)
     assert mcu.milliseconds(216_000) == 1.0
+
+
+@pytest.mark.parametrize("load", [load_mcu, load_board, load_params, load_space])
+def test_a_file_that_is_no_text_is_named(load: Callable[[Path], object], tmp_path: Path) -> None:
+    path = tmp_path / "latin_1.yaml"
+    path.write_bytes("name: Gerät".encode("latin-1"))
+    with pytest.raises(TinyFormerError, match=r"latin_1\.yaml.*not valid YAML"):
+        load(path)
 
 
 @pytest.mark.parametrize(

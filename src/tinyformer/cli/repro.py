@@ -29,7 +29,7 @@ def compose_command(overrides: tuple[str, ...], experiment: str | None, check: b
     composition = compose(root / "conf", overrides, experiment)
     path = root / PARAMS
     if check:
-        if not path.is_file() or path.read_text("utf-8") != composition.text:
+        if not path.is_file() or path.read_bytes() != composition.text.encode():
             raise TinyFormerError(
                 "params.yaml is not what conf/ composes to; run `tinyformer compose` with the same overrides."
             )

@@ -81,7 +81,7 @@ def known_boards() -> list[str]:
     return sorted(path.stem for path in (conf_directory() / "board").glob("*.yaml"))
 
 
-def load_board(name_or_path: str) -> BoardConfig:
+def load_board(name_or_path: str | Path) -> BoardConfig:
     """Read the description of a board: a known name, or the path of a YAML file of the same form.
 
     Raises:
@@ -94,10 +94,10 @@ def load_board(name_or_path: str) -> BoardConfig:
             known = ", ".join(known_boards())
             raise TinyFormerError(f"Unknown board '{name_or_path}': choose one of {known}, or give a .yaml file.")
     try:
-        return BoardConfig.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        return BoardConfig.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
         raise TinyFormerError(f"Cannot read the board file '{path}': {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise TinyFormerError(f"The board file '{path}' is not valid YAML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -80,7 +80,7 @@ def finish(tree: DictConfig, conf: Path, words: Sequence[str], choices: dict[str
 
 def write_if_changed(path: Path, text: str) -> bool:
     """Write ``text`` unless the file already holds it; returns whether it was written."""
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and path.read_bytes() == text.encode():
         return False
     replace_file(path, text.encode())
     return True
@@ -150,7 +150,7 @@ def _locate(path: tuple[str, ...], conf: Path, words: Sequence[str], choices: di
 def _sets(file: Path, path: tuple[str, ...]) -> bool:
     if not file.is_file():
         return False
-    node: Any = yaml.safe_load(file.read_text(encoding="utf-8"))
+    node: Any = yaml.safe_load(file.read_bytes())
     for part in path:
         if not isinstance(node, dict) or part not in node:
             return False

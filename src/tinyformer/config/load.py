@@ -28,7 +28,7 @@ def load_params(path: Path) -> Config:
         TinyFormerError: the file is missing, is not YAML, or holds a bad value (named with its key and the choices).
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
         raise TinyFormerError(f"{path} does not exist; write it with `tinyformer compose`.") from None
     except yaml.YAMLError as error:

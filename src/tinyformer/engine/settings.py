@@ -23,6 +23,6 @@ def load_engine_config(name: str) -> EngineConfig:
         known = ", ".join(sorted(file.stem for file in directory.glob("*.yaml")))
         raise TinyFormerError(f"Unknown engine settings '{name}': choose one of {known}.")
     try:
-        return EngineConfig.model_validate(yaml.safe_load(path.read_text("utf-8")) or {})
+        return EngineConfig.model_validate(yaml.safe_load(path.read_bytes()) or {})
     except (yaml.YAMLError, ValidationError) as error:
         raise TinyFormerError(f"{path} does not hold compiler settings: {error}") from None

@@ -56,7 +56,7 @@ def load_mcu(name_or_path: str | Path) -> McuConfig:
 
 def _compose(path: Path) -> Any:
     """The settings of ``path`` over those of its defaults, merged as Hydra merges them."""
-    own = yaml.safe_load(path.read_text(encoding="utf-8"))
+    own = yaml.safe_load(path.read_bytes())
     if not isinstance(own, dict):
         return own
     defaults = own.pop("defaults", ["_self_"])

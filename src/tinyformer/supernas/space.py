@@ -167,10 +167,10 @@ def load_space(path: Path) -> SearchSpaceConfig:
         TinyFormerError: the file cannot be read, is not YAML, or describes no space (named with the key).
     """
     try:
-        return SearchSpaceConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return SearchSpaceConfig.model_validate(yaml.safe_load(path.read_bytes()))
     except OSError as error:
         raise TinyFormerError(f"Cannot read the search space '{path}': {error.strerror}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except yaml.YAMLError as error:
         raise TinyFormerError(f"The search space '{path}' is not valid YAML: {error}.") from error
     except ValidationError as error:
         first = error.errors()[0]
