@@ -15,11 +15,11 @@ from click.testing import CliRunner, Result
 from tests.cli.models import small_model
 
 from tinyformer.cli import main
-from tinyformer.config.board import known_boards, load_board
 from tinyformer.engine.run.board import BoardLink, build_board_firmware, checksum, request
 from tinyformer.engine.run.package_files import open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.mcu import flashing
+from tinyformer.mcu.board import known_boards, load_board
 from tinyformer.mcu.simulator import Limits, Simulator
 from tinyformer.mcu.simulator.terminal import pseudo_terminal
 from tinyformer.mcu.target import load_mcu

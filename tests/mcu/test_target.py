@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tinyformer.config.board import load_board
 from tinyformer.config.compose import compose
 from tinyformer.config.load import load_params
 from tinyformer.config.location import conf_directory
 from tinyformer.errors import TinyFormerError
+from tinyformer.mcu.board import load_board
 from tinyformer.mcu.target import known_mcus, load_mcu, mcu_directory
 from tinyformer.supernas.space import load_space
 

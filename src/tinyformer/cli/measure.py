@@ -12,7 +12,12 @@ import click
 @click.command("measure")
 @click.argument("package", type=click.Path(path_type=Path))
 @click.option("--port", help="The board's serial port: /dev/ttyACM0, COM3. Without it, only the firmware is built.")
-@click.option("--board", default="stm32f746g-disco", show_default=True, help="A board of conf/board, or a YAML file.")
+@click.option(
+    "--board",
+    default="stm32f746g-disco",
+    show_default=True,
+    help="A board by its name (docs/boards.md), or a YAML file.",
+)
 @click.option("--flash", type=click.Choice(["openocd", "pyocd"]), help="Flash the firmware first, by this tool.")
 @click.option(
     "--input", "images", type=click.Path(path_type=Path), help="Images as for `simulate`; default: random ones."
@@ -43,9 +48,9 @@ def measure_command(
 
     from tinyformer.cli.board_measurement import measure_board  # noqa: PLC0415
     from tinyformer.cli.packages import read_images  # noqa: PLC0415
-    from tinyformer.config.board import load_board  # noqa: PLC0415
     from tinyformer.engine.run.package_files import open_package  # noqa: PLC0415
     from tinyformer.errors import TinyFormerError  # noqa: PLC0415
+    from tinyformer.mcu.board import load_board  # noqa: PLC0415
 
     if port is None and firmware is None:
         raise click.UsageError("Give --port, or --firmware FILE.elf to build the firmware only.")

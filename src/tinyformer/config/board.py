@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from tinyformer.config.base import Section
-from tinyformer.config.location import conf_directory
 from tinyformer.config.mcu import Address, Word
-from tinyformer.errors import TinyFormerError
 
 
 class RegisterBits(Section):
@@ -43,7 +39,7 @@ class BoardPin(Section):
 
 
 class BoardConfig(Section):
-    """A file under ``conf/board``."""
+    """A file of ``tinyformer/mcu/boards``."""
 
     name: str
     mcu: str
@@ -74,32 +70,3 @@ class BoardConfig(Section):
                 f"{name}_FUNCTION": pin.function,
             }
         return [f"BOARD_{name}={value:#x}u" for name, value in values.items()]
-
-
-def known_boards() -> list[str]:
-    """Names that :func:`load_board` accepts, sorted."""
-    return sorted(path.stem for path in (conf_directory() / "board").glob("*.yaml"))
-
-
-def load_board(name_or_path: str | Path) -> BoardConfig:
-    """Read the description of a board: a known name, or the path of a YAML file of the same form.
-
-    Raises:
-        TinyFormerError: there is none, or the file describes no board.
-    """
-    path = Path(name_or_path)
-    if path.suffix not in (".yaml", ".yml"):
-        path = conf_directory() / "board" / f"{name_or_path}.yaml"
-        if not path.is_file():
-            known = ", ".join(known_boards())
-            raise TinyFormerError(f"Unknown board '{name_or_path}': choose one of {known}, or give a .yaml file.")
-    try:
-        return BoardConfig.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise TinyFormerError(f"Cannot read the board file '{path}': {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise TinyFormerError(f"The board file '{path}' is not valid YAML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TinyFormerError(f"The board file '{path}' is wrong at '{where}': {first['msg']}.") from error

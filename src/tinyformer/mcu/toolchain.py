@@ -25,8 +25,6 @@ from tinyformer.mcu.linker_script import LinkRegion, linker_script
 
 RUNTIME = Path(__file__).parent / "runtime"
 RUNTIME_INCLUDE = RUNTIME / "include"
-BOARDS = Path(__file__).parent / "boards"
-"""Code that sets boards up, by the name of their support."""
 
 _OVERFLOW = re.compile(r"section '(\S+)' will not fit in region '(\w+)': overflowed by (\d+) bytes")
 _WARNINGS = ("-Wall", "-Wextra")

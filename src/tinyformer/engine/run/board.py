@@ -23,8 +23,9 @@ from tinyformer.engine.run.firmware import arena_region
 from tinyformer.engine.run.package_files import Package, open_package
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Int8Array
+from tinyformer.mcu.board import BOARDS
 from tinyformer.mcu.simulator import SerialStep, Simulator
-from tinyformer.mcu.toolchain import BOARDS, link_firmware
+from tinyformer.mcu.toolchain import link_firmware
 
 _ATTEMPTS = 3
 """Of an image whose checksum is wrong, on either side."""
