@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Inputs (.npy, as the model takes them) that give the ranges of tensors that the model leaves in float.",
 )
+@click.option("--outputs", help="End at these tensors (NAME,NAME) instead of the model's outputs.")
 def compile_command(
     model: Path,
     mcu: str,
@@ -52,6 +54,7 @@ def compile_command(
     simulate: bool,
     verify: str | None,
     calibrate: Path | None,
+    outputs: str | None,
 ) -> None:
     """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
     from rich.console import Console  # noqa: PLC0415
@@ -60,17 +63,23 @@ def compile_command(
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
     from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
     from tinyformer.engine.settings import load_engine_config  # noqa: PLC0415
+    from tinyformer.ir.cutting import cut_model  # noqa: PLC0415
     from tinyformer.ir.load import load_model  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
     from tinyformer.verification.calibration import observed_ranges  # noqa: PLC0415
 
     console = Console()
     inputs, layers = parse_verify(verify, model)
+    if outputs is not None:
+        scratch = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="tinyformer-"))
+        source = cut_model(model, outputs.split(","), Path(scratch))
+    else:
+        source = model
     target, config = load_mcu(mcu), load_engine_config(settings)
     if objective is not None:
         config = config.model_copy(update={"objective": objective})
     with console.status(f"Reading {model}"):
-        graph = load_model(model, observed_ranges(model, calibrate) if calibrate else None)
+        graph = load_model(source, observed_ranges(source, calibrate) if calibrate else None)
     warn_of_wide_ranges(graph, console)
     with console.status(f"Compiling for {target.name}"):
         compiled = compile_graph(graph, target, config, name or identifier(model.stem))
@@ -82,4 +91,4 @@ def compile_command(
         measure_package(output, target)
     if inputs:
         chip = target if simulate else None
-        verify_package(model, graph, output, chip, inputs, layers, console, required=verify is not None)
+        verify_package(source, graph, output, chip, inputs, layers, console, required=verify is not None)

@@ -164,7 +164,17 @@ def _parse(model: Any, name: str) -> TfliteModel:
     if not operators:
         raise ValueError("no operators")
     inputs, outputs = _indices(graph.InputsAsNumpy(), len(tensors)), _indices(graph.OutputsAsNumpy(), len(tensors))
-    return TfliteModel(name, tensors, operators, inputs, outputs)
+    return TfliteModel(name, tensors, _needed(operators, outputs), inputs, outputs)
+
+
+def _needed(operators: Sequence[TfliteOperator], outputs: Sequence[int]) -> list[TfliteOperator]:
+    """Those of ``operators``, in execution order, that ``outputs`` depend on."""
+    wanted, kept = set(outputs), []
+    for operator in reversed(operators):
+        if wanted.intersection(operator.outputs):
+            wanted.update(operator.inputs)
+            kept.append(operator)
+    return kept[::-1]
 
 
 def _tensor(model: Any, tensor: Any) -> TfliteTensor:
