@@ -193,8 +193,8 @@ typedef struct {
 } tf_mul_params;
 void TF(mul)(const tf_mul_params *p, const int8_t *a, const int8_t *b, int8_t *y, void *scratch);
 
-/* y = requantize(a - a_zero_point) by multipliers[b + 128]: any sign; -2^31 stands for a divisor of 0, where y is `high`
- * for a above 0, else `low`. Works in place of either. Scratch: none. */
+/* y = requantize(a - a_zero_point) by multipliers[b + 128]: any sign; -2^31 stands for a divisor of 0, where y is
+ * `high` for a above 0, else `low`. Works in place of either. Scratch: none. */
 typedef struct {
   uint32_t count;
   const int32_t *multipliers; /* 256 entries */
