@@ -136,3 +136,23 @@ def test_an_old_name_in_a_file_is_named_with_the_new_one(old: str, tmp_path: Pat
 def test_new_names_exist(new: str) -> None:
     *section, key = new.split(".")
     assert key in known_keys(tuple(section))
+
+
+@pytest.mark.parametrize("value", ["${oc.env:SECRET}", "pre-${ oc.env:SECRET,none}", "${oc.decode:${oc.env:SECRET}}"])
+def test_nothing_of_the_environment_is_written_down(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "s3cr3t")
+    with pytest.raises(TinyFormerError, match=r"data\.root takes its value from the environment"):
+        compose(CONF, [f"data.root='{value}'"])
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "seed=4294967296", "seed=99999999999999999999", "finetune.epochs=1000000000", "finetune.learning_rate=1e30",
+        "finetune.learning_rate=inf", "finetune.learning_rate=nan",
+        "supernet_training.largest.vector_learning_rate=inf", "finetune.label_smoothing=nan",
+    ],
+)  # fmt: skip
+def test_absurd_numbers_are_refused(word: str) -> None:
+    with pytest.raises(TinyFormerError, match=word.partition("=")[0].rpartition(".")[2]):
+        compose(CONF, [word])

@@ -31,6 +31,12 @@ def invented_operators() -> onnx.ModelProto:
     return m.model(m.quantized(m.node("Relu", [y]), scale=0.1, zero_point=0))
 
 
+def contradicting_kernel() -> onnx.ModelProto:
+    m = QdqModel((1, 3, 8, 8))
+    y = m.node("Conv", [m.input, m.weight((4, 3, 3, 3))], kernel_shape=[5, 5])
+    return m.model(m.quantized(y, scale=0.1, zero_point=0))
+
+
 def float_model() -> onnx.ModelProto:
     m = QdqModel((1, 3, 8, 8), quantize_input=False)
     return m.model(m.node("Relu", ["x"]))
@@ -114,6 +120,7 @@ def cubic_upsampling() -> onnx.ModelProto:
 CASES: list[tuple[Callable[[], onnx.ModelProto], list[str]]] = [
     (unknown_operators, ["InstanceNormalization", "CumSum", "1x4x6x6", "2 operators", "not supported"]),
     (invented_operators, ["2 operators", "Hartley 'hartley", "Wavelet", "1x3x8x8", "unknown shape"]),
+    (contradicting_kernel, ["Conv 'conv", "inconsistent"]),
     (float_model, ["not quantized", "quantize_static"]),
     (integer_operators, ["ConvInteger", "QDQ"]),
     (float_weights, ["conv", "weights", "not quantized"]),

@@ -169,6 +169,17 @@ def test_two_activations(operator: str, relu: bool) -> None:
     assert error <= 3 * ONE_LSB
 
 
+def test_what_is_used_twice_is_computed_once() -> None:
+    """Sixty sums of a tensor with itself: anything that walked all paths would never end."""
+    m = QdqModel((1, 4, 2, 2))
+    y = m.input
+    for _ in range(60):
+        y = m.node("Mul", [m.node("Add", [y, y]), m.constant(np.float32(0.5))])
+    graph, error = compare(m, m.operator("Tanh", [y]))
+    assert kinds(graph) == ["Lut"]
+    assert error <= ONE_LSB
+
+
 def test_a_divisor_of_0_saturates() -> None:
     m = QdqModel((1, 4, 6, 6), seed=5)
     mixed = m.node("Transpose", [m.input], perm=[0, 1, 3, 2])

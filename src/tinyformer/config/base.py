@@ -5,6 +5,6 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Section(BaseModel):
-    """A frozen group of settings that refuses unknown keys. Units are part of the names or docstrings."""
+    """A frozen group of settings that refuses unknown keys, infinities and NaN. Units are in names or docstrings."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)

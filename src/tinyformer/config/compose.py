@@ -26,6 +26,8 @@ from tinyformer.errors import TinyFormerError
 from tinyformer.files import replace_file
 
 _logger = logging.getLogger(__name__)
+_ENVIRONMENT = re.compile(r"\$\{\s*oc\.env\b")
+"""The interpolation that reads the environment, anywhere in a value."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def finish(tree: DictConfig, conf: Path, words: Sequence[str], choices: dict[str
 
     ``choices`` are those of the groups. Raises :class:`TinyFormerError` as :func:`compose`.
     """
+    _refuse_environment(OmegaConf.to_container(tree, resolve=False), conf)
     try:
         data = OmegaConf.to_container(tree, resolve=True, throw_on_missing=True)
         text = OmegaConf.to_yaml(tree, resolve=True)
@@ -76,6 +79,20 @@ def finish(tree: DictConfig, conf: Path, words: Sequence[str], choices: dict[str
     assert isinstance(data, dict)
     config = validate({str(k): v for k, v in data.items()}, lambda path: _locate(path, conf, words, choices))
     return Composition(config, text)
+
+
+def _refuse_environment(node: Any, conf: Path, path: tuple[str, ...] = ()) -> None:
+    """Raise :class:`TinyFormerError` where a value would come from the environment: params.yaml is committed and
+    published, secrets would be, too."""
+    if isinstance(node, dict | list):
+        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+            _refuse_environment(value, conf, (*path, str(key)))
+    elif isinstance(node, str) and _ENVIRONMENT.search(node):
+        key = ".".join(path)
+        raise TinyFormerError(
+            f"{_place_of_key(key, conf)}: {key} takes its value from the environment, which would write it into "
+            "params.yaml; write the value itself."
+        )
 
 
 def write_if_changed(path: Path, text: str) -> bool:

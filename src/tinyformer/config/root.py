@@ -27,7 +27,7 @@ class Config(Section):
     """One experiment, composed from ``conf/`` and resolved."""
 
     experiment: str
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**32)
     data: DataConfig
     network: NetworkConfig
     search_space: SearchSpaceConfig

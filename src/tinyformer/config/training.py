@@ -15,7 +15,7 @@ NotNegative: TypeAlias = Annotated[float, Field(ge=0)]
 class TrainingConfig(Section):
     """Length, optimizer and rhythm of a training. Sections that need another default say so."""
 
-    epochs: int = Field(ge=1)
+    epochs: int = Field(ge=1, le=100_000)
     """Passes over the training images."""
 
     batch_size: int = Field(ge=1)
@@ -25,13 +25,13 @@ class TrainingConfig(Section):
     """AdamW; SGD with Nesterov momentum 0.9; or Muon for convolution and linear weights (it scales them itself, so that
     ``weight_decay`` does not concern them), with SGD and momentum 0.85 for the rest."""
 
-    learning_rate: float = Field(gt=0)
+    learning_rate: float = Field(gt=0, le=100)
     """Peak of the schedule."""
 
-    head_learning_rate: float | None = Field(default=None, gt=0)
+    head_learning_rate: float | None = Field(default=None, gt=0, le=100)
     """Peak for the weights of the classifier; null: ``learning_rate``."""
 
-    vector_learning_rate: float | None = Field(default=None, gt=0)
+    vector_learning_rate: float | None = Field(default=None, gt=0, le=100)
     """Peak for biases, norms and ranges; null: ``learning_rate``."""
 
     schedule: Literal["cosine", "linear"] = "cosine"
