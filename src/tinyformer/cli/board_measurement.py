@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -30,11 +29,11 @@ from tinyformer.engine.run.board import (
 from tinyformer.engine.run.host import HostModel
 from tinyformer.engine.run.package_files import Package
 from tinyformer.errors import TinyFormerError
-from tinyformer.files import replace_file
 from tinyformer.ir.graph import Int8Array
 from tinyformer.keys import content_digest
 from tinyformer.mcu.flashing import Tool, flash
 from tinyformer.mcu.target import load_mcu
+from tinyformer.pipeline.documents import write_metrics
 
 _SIMULATED_IMAGES = 10
 """The first of those that are measured: cycles hardly depend on the image, and simulating takes longer."""
@@ -81,7 +80,7 @@ def measure_board(
         document = _document(package, board, mcu, measured, simulated, images) | {
             "firmware_sha256": content_digest(elf)
         }
-    replace_file(output, (json.dumps(document, indent=2, sort_keys=True) + "\n").encode())
+    write_metrics(output, document)
     _print(document, console)
     console.print(f"Written: {output}", highlight=False, markup=False)
     if document["exact_images"] < document["images"]:

@@ -43,11 +43,10 @@ def measure_command(
     images, and reads outputs and the core's own cycle counter. The outputs are compared with those of the same C on
     this computer, the cycles with those of the simulated board, and all of it is written as JSON.
     """
-    import numpy as np  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
     from tinyformer.cli.board_measurement import measure_board  # noqa: PLC0415
-    from tinyformer.cli.packages import read_images  # noqa: PLC0415
+    from tinyformer.cli.packages import random_images, read_images  # noqa: PLC0415
     from tinyformer.engine.run.package_files import open_package  # noqa: PLC0415
     from tinyformer.errors import TinyFormerError  # noqa: PLC0415
     from tinyformer.mcu.board import load_board  # noqa: PLC0415
@@ -57,12 +56,7 @@ def measure_command(
     if count < 1:
         raise TinyFormerError(f"--count {count}: measure at least one image.")
     opened = open_package(package)
-    shape = (count, *opened.input_shape[1:])
-    rows = (
-        read_images(images, opened)
-        if images
-        else np.random.default_rng(0).integers(-128, 128, shape, dtype=np.int16).astype(np.int8)
-    )
+    rows = read_images(images, opened) if images else random_images(opened, count)
     measure_board(
         opened, load_board(board), port, flash, rows, output or package.parent / "board.json", firmware, Console()
     )

@@ -38,7 +38,7 @@ def simulate_package(
 ) -> None:
     """Build the package's firmware, run ``images`` (or one random image) through it, print the figures."""
     package = open_package(directory)
-    rows = read_images(images, package) if images else _random_image(package.input_shape)
+    rows = read_images(images, package) if images else random_images(package)
     console = Console()
     with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch, console.status("Simulating"):
         elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
@@ -105,5 +105,6 @@ def read_images(path: Path, package: Package) -> NDArray[np.int8]:
     return package.input_rule.from_pixels(array) if array.dtype == np.uint8 else array.astype(np.int8)
 
 
-def _random_image(shape: tuple[int, ...]) -> NDArray[np.int8]:
-    return np.random.default_rng(0).integers(-128, 128, shape).astype(np.int8)
+def random_images(package: Package, count: int = 1) -> NDArray[np.int8]:
+    """``count`` images of noise, (N, H, W, C), the same each time."""
+    return np.random.default_rng(0).integers(-128, 128, (count, *package.input_shape[1:])).astype(np.int8)

@@ -6,9 +6,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import yaml
-from pydantic import ValidationError
 
 from tinyformer.config.board import BoardConfig
+from tinyformer.config.described import described
 from tinyformer.errors import TinyFormerError
 
 BOARDS = Path(__file__).parent / "boards"
@@ -32,13 +32,5 @@ def load_board(name_or_path: str | Path) -> BoardConfig:
         if not path.is_file():
             known = ", ".join(known_boards())
             raise TinyFormerError(f"Unknown board '{name_or_path}': choose one of {known}, or give a .yaml file.")
-    try:
+    with described("board file", path):
         return BoardConfig.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise TinyFormerError(f"Cannot read the board file '{path}': {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise TinyFormerError(f"The board file '{path}' is not valid YAML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TinyFormerError(f"The board file '{path}' is wrong at '{where}': {first['msg']}.") from error

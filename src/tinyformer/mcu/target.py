@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
 
+from tinyformer.config.described import described
 from tinyformer.config.location import conf_directory
 from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
@@ -42,16 +42,8 @@ def load_mcu(name_or_path: str | Path) -> McuConfig:
             raise TinyFormerError(
                 f"Unknown MCU '{name_or_path}': choose one of {known}, or give the path of a .yaml file."
             )
-    try:
+    with described("MCU file", path):
         return McuConfig.model_validate(_compose(path))
-    except OSError as error:
-        raise TinyFormerError(f"Cannot read the MCU file '{path}': {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise TinyFormerError(f"The MCU file '{path}' is not valid YAML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TinyFormerError(f"The MCU file '{path}' is wrong at '{where}': {first['msg']}.") from error
 
 
 def _compose(path: Path) -> Any:

@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import yaml
-from pydantic import ValidationError
 
+from tinyformer.config.described import described
 from tinyformer.config.search_space import SearchSpaceConfig, StageSpace
-from tinyformer.errors import TinyFormerError
 from tinyformer.nets.kinds import KINDS
 from tinyformer.nets.kinds.base import Choices
 from tinyformer.nets.spec import DOWNSAMPLES, downsampled
@@ -166,16 +165,8 @@ def load_space(path: Path) -> SearchSpaceConfig:
     Raises:
         TinyFormerError: the file cannot be read, is not YAML, or describes no space (named with the key).
     """
-    try:
+    with described("search space", path):
         return SearchSpaceConfig.model_validate(yaml.safe_load(path.read_bytes()))
-    except OSError as error:
-        raise TinyFormerError(f"Cannot read the search space '{path}': {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise TinyFormerError(f"The search space '{path}' is not valid YAML: {error}.") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise TinyFormerError(f"The search space '{path}' is wrong at '{where}': {first['msg']}.") from error
 
 
 def _genes(config: SearchSpaceConfig) -> Iterator[Gene]:
