@@ -35,13 +35,23 @@ def is_interruption(status: int) -> bool:
     return any(status in (128 + number, -number) for number in ENDING)
 
 
+def disregard() -> None:
+    """Let signals of :data:`ENDING` pass without effect from now on.
+
+    Not by SIG_IGN: Python reports a signal whose function it no longer finds, because it was already on its way when
+    it was ignored, as an error on standard error.
+    """
+    for number in ENDING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 @contextmanager
 def raised_as_interrupted() -> Iterator[None]:
     """Raise :class:`Interrupted` where a signal of :data:`ENDING` comes within the ``with`` block."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        for other in ENDING:  # once is enough: what is cleaned up now is not interrupted again
-            signal.signal(other, signal.SIG_IGN)
+        disregard()  # once is enough: what is cleaned up now is not interrupted again
         raise Interrupted(number)
 
     before = {number: signal.signal(number, stop) for number in ENDING if signal.getsignal(number) != signal.SIG_IGN}

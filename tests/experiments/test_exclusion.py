@@ -18,7 +18,7 @@ from tests.pipeline.project import Project
 
 from tinyformer.locks import LockHeldError, hold, holder_of
 from tinyformer.pipeline import artifacts
-from tinyformer.signals import ENDING
+from tinyformer.signals import ENDING, Interrupted, raised_as_interrupted
 
 pytestmark = pytest.mark.xdist_group("exclusion")
 
@@ -90,6 +90,20 @@ def test_all_processes_end_and_the_next_run_goes_on(
     assert (f"Ended by {number.name}" in text) == (number != signal.SIGKILL)
     with hold(project.root / artifacts.PROJECT_LOCK, "next"), hold(project.root / artifacts.STAGE_LOCK, "next"):
         pass
+
+
+@pytest.mark.usefixtures("heard")
+def test_a_second_signal_on_the_heels_of_the_first_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    complaints: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", complaints.append)
+    with pytest.raises(Interrupted) as first, raised_as_interrupted():
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        for number in ENDING:
+            os.kill(os.getpid(), number)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)  # all have come before Python looks at one
+        time.sleep(0.01)
+    assert first.value.signal in ENDING
+    assert complaints == []
 
 
 def test_a_damaged_lock_file_has_the_remedy_that_is_right_for_it(project: Project) -> None:

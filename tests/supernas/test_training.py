@@ -134,7 +134,7 @@ def test_training_learns_and_never_reads_the_test_split(dataset: Path, tmp_path:
 
 def test_divergence_is_explained(dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(TinyFormerError, match=r"diverged in epoch 1 .*supernet_training\.learning_rate"):
-        train(dataset, tmp_path, learning_rate=1e30, gradient_clip=0.0, warmup_epochs=0.0)
+        train(dataset, tmp_path, optimizer="sgd", learning_rate=100.0, gradient_clip=0.0, warmup_epochs=0.0)
 
 
 SHRINKING = {

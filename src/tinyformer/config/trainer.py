@@ -28,7 +28,8 @@ class TrainerConfig(Section):
     ``ddp_find_unused_parameters_true``."""
 
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    """Arithmetic of forward and backward; 32-true on CPUs, where bf16 is slower."""
+    """Arithmetic of forward and backward; bf16-mixed also on CPUs that multiply bfloat16 (AVX512-BF16,
+    AMX; needs ``isa: native``); far slower on all others."""
 
     num_threads: int = Field(default=2, ge=1)
     """Threads of one process on the CPU. Part of the result: another number rounds sums in another order."""

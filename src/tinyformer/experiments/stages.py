@@ -36,7 +36,7 @@ from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_yaml
 from tinyformer.pipeline.stage_key import stage_key
 from tinyformer.report.provenance import StageRecord, write_provenance
-from tinyformer.signals import ENDING, Interrupted, end_with_parent, is_interruption
+from tinyformer.signals import ENDING, Interrupted, disregard, end_with_parent, is_interruption
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -245,8 +245,7 @@ def _say(line: str) -> None:
 
 def _end_whole_group(number: int, frame: FrameType | None) -> None:
     """The signal goes to the stage, too, whoever was sent it."""
-    for other in ENDING:
-        signal.signal(other, signal.SIG_IGN)
+    disregard()
     if os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), number)
     raise Interrupted(number)
