@@ -20,7 +20,7 @@ from tinyformer.engine.packing import implementations
 from tinyformer.engine.run.host import HostModel
 from tinyformer.engine.run.profile import profile_package
 from tinyformer.engine.schedule.constants import Source
-from tinyformer.engine.schedule.selection import scratch_limit
+from tinyformer.engine.schedule.scratch import scratch_limit
 from tinyformer.engine.tune.kernels import IMAGES, MeasuredChoice, measure_candidates
 from tinyformer.engine.tune.levels import LEVELS
 from tinyformer.errors import TinyFormerError

@@ -8,7 +8,7 @@ depends on its shape and sparsity alone, so that each distinct one is looked at 
 from __future__ import annotations
 
 import math
-import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tinyformer.budget import Budget
@@ -21,8 +21,8 @@ from tinyformer.engine.costs.table import CostTable
 from tinyformer.engine.packing import KERNELS, Implementation, sparse
 from tinyformer.engine.packing.portable import linear_as_convolution
 from tinyformer.engine.packing.row_pairs import TILE_PIXELS
-from tinyformer.engine.schedule.planner import PlannedStep, plan_memory
-from tinyformer.engine.schedule.selection import scratch_limits
+from tinyformer.engine.schedule.planner import MemoryPlan, PlannedStep, plan_memory
+from tinyformer.engine.schedule.scratch import attempts, scratch_limit
 from tinyformer.engine.schedule.steps import Step
 from tinyformer.ir import graph as ir
 from tinyformer.nets.lowering import lower
@@ -54,6 +54,14 @@ class _Sketch:
     cycles: float
 
 
+@dataclass(frozen=True)
+class _Sketched:
+    """A graph's operators and the arena they need."""
+
+    sketches: Sequence[_Sketch]
+    plan: MemoryPlan
+
+
 class Estimator:
     """Estimates of costs on ``mcu`` for a compiler configured by ``config``."""
 
@@ -74,31 +82,30 @@ class Estimator:
         cycles = round(sum(sketch.cycles for sketch in sketches))
         return Cost(round(flash), arena + self._config.stack_bytes, cycles, self._mcu.milliseconds(cycles))
 
-    def _planned(self, graph: ir.Graph, plan: SparsityPlan) -> tuple[list[_Sketch], int]:
-        """Sketches of the operators and the arena's bytes, scratch shrinking as the compiler's does.
+    def _planned(self, graph: ir.Graph, plan: SparsityPlan) -> tuple[Sequence[_Sketch], int]:
+        """Sketches of the operators and the arena's bytes, with scratch offered as the compiler does.
 
         Where that is still too large the compiler tries patches, which takes it seconds; here the network is too large.
         How much too large is told by the smallest arena, and what it takes otherwise by the kernels that it would have:
         with hardly any scratch they would all be dense.
         """
-        budget = self._budget.sram_bytes - self._config.stack_bytes
         sizes = {name: math.prod(tensor.shape) for name, tensor in graph.tensors.items()}
-        unhindered: list[_Sketch] = []
-        smallest = sys.maxsize
-        for limit in scratch_limits(self._mcu, self._config):
-            sketches = [self._sketch(op, graph, plan.get(op.name), limit) for op in graph.ops]
+
+        def plan_within(offers: Sequence[int]) -> _Sketched:
+            sketches = [
+                self._sketch(op, graph, plan.get(op.name), limit) for op, limit in zip(graph.ops, offers, strict=True)
+            ]
             steps = [
                 replace(sketch.step, name=op.name, inputs=op.inputs, output=op.output)
                 for op, sketch in zip(graph.ops, sketches, strict=True)
             ]
-            arena = plan_memory(steps, sizes, graph.input, graph.outputs, places_scratch=False)
-            if arena.arena_bytes <= budget:
-                return sketches, arena.arena_bytes
-            unhindered = unhindered or sketches
-            smallest = min(smallest, arena.arena_bytes)
-            if not arena.scratch:
-                break
-        return unhindered, smallest
+            return _Sketched(sketches, plan_memory(steps, sizes, graph.input, graph.outputs, places_scratch=False))
+
+        room = self._budget.sram_bytes - self._config.stack_bytes
+        made = attempts(plan_within, len(graph.ops), scratch_limit(self._mcu, self._config), room)
+        if made[-1].plan.arena_bytes <= room:
+            return made[-1].sketches, made[-1].plan.arena_bytes
+        return made[0].sketches, min(attempt.plan.arena_bytes for attempt in made)
 
     def _sketch(self, op: ir.Op, graph: ir.Graph, sparsity: LayerSparsity | None, limit: int) -> _Sketch:
         key = (*_signature(op, graph, sparsity), limit)

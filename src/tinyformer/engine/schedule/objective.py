@@ -8,7 +8,6 @@ input. No kernel or encoding is exchanged for a slower one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from tinyformer.budget import Budget
@@ -17,8 +16,9 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.packing import Implementation
 from tinyformer.engine.schedule.constants import Source
 from tinyformer.engine.schedule.planner import align
+from tinyformer.engine.schedule.scratch import alive_bytes
 from tinyformer.engine.schedule.selection import Choose, admissible, lower_graph
-from tinyformer.engine.schedule.steps import Schedule, Step, plan_of, scheduled
+from tinyformer.engine.schedule.steps import Schedule, Step, scheduled
 
 SHARES = {"sram": 1 / 4, "balanced": 1 / 2}
 """Least part of the scratch of the fastest plan that a kernel is left with, by objective; the others leave all."""
@@ -42,7 +42,7 @@ def lower_for_objective(
 
 def with_less_scratch(source: Source, schedule: Schedule, config: EngineConfig, share: float) -> Schedule:
     """``schedule`` in the smallest arena that leaves every kernel ``share`` of its scratch, or ``schedule`` itself."""
-    occupied = _occupied(source, schedule.steps)
+    occupied = alive_bytes(schedule.plan)
     least = [_least(step, source, config, share) for step in schedule.steps]
     room = max((used + align(item.scratch_bytes) for used, item in zip(occupied, least, strict=True)), default=0)
     steps = []
@@ -53,14 +53,6 @@ def with_less_scratch(source: Source, schedule: Schedule, config: EngineConfig, 
         steps.append(replace(step, implementation=choice, calls=choice.calls))
     found = scheduled(source, steps)
     return found if found.plan.arena_bytes < schedule.plan.arena_bytes else schedule
-
-
-def _occupied(source: Source, steps: Sequence[Step]) -> list[int]:
-    """Bytes of the tensors that are alive at each step."""
-    tensors = source.graph.tensors
-    planned = [replace(step.planned(tensors, source.constants), scratch=0) for step in steps]
-    alive = plan_of(source.graph, planned).placements
-    return [sum(item.size for item in alive if item.first <= i <= item.last) for i in range(len(steps))]
 
 
 def _least(step: Step, source: Source, config: EngineConfig, share: float) -> Implementation:

@@ -6,71 +6,60 @@ The memory planner then places the tensors; what comes out is a :class:`~.steps.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.packing import Implementation, implementations
 from tinyformer.engine.schedule.constants import Source
+from tinyformer.engine.schedule.scratch import attempts, scratch_limit
 from tinyformer.engine.schedule.steps import Schedule, Step, macs, scheduled, zero_fraction
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Op, Tensor
-
-_SCRATCH_WITHOUT_DTCM = 16 * 1024
-_SMALLEST_SCRATCH = 1024
 
 Choose = Callable[[Op, Source, Sequence[Implementation]], Implementation]
 """Picks one of the admissible implementations of an operator of a graph; they come best first."""
 
 
-def scratch_limit(mcu: McuConfig, config: EngineConfig) -> int:
-    """Bytes of scratch that a kernel may take: the tightly coupled memory that the stack leaves, if there is any."""
-    tightly_coupled = [region.bytes for region in mcu.memories.values() if region.kind == "dtcm"]
-    return max(tightly_coupled[0] - config.stack_bytes, 0) if tightly_coupled else _SCRATCH_WITHOUT_DTCM
-
-
-def scratch_limits(mcu: McuConfig, config: EngineConfig) -> Iterator[int]:
-    """What kernels are offered as scratch, by turns: all of :func:`scratch_limit`, then half as much, and so on."""
-    limit = scratch_limit(mcu, config)
-    yield limit
-    while limit > _SMALLEST_SCRATCH:
-        limit //= 2
-        yield limit
-
-
 def lower_graph(
     source: Source, mcu: McuConfig, config: EngineConfig, budget: Budget, choose: Choose | None = None
 ) -> Schedule:
-    """Schedule of ``source``, within the SRAM budget if any scratch size allows it.
+    """Schedule of ``source``, within the SRAM budget if any scratch sizes allow it.
 
-    Kernels are first offered all the fast memory there is for scratch; as long as the plan exceeds the budget they are
-    offered half as much. The plan that is returned may still be too large: the caller checks.
+    Kernels are first offered all the fast memory there is for scratch, then those that make the plan exceed the budget
+    less (:mod:`.scratch`). The plan that is returned may still be too large: the caller checks.
 
     Raises:
         TinyFormerError: no kernel runs some operators; all of them are listed.
     """
-    room = budget.sram_bytes - config.stack_bytes
     known: dict[str, Implementation] = {}
-    for limit in scratch_limits(mcu, config):
-        steps = select(source, config, limit, choose, known)
-        known = {step.op.name: step.implementation for step in steps}
-        found = scheduled(source, steps)
-        if found.plan.arena_bytes <= room or not found.plan.scratch:
-            break
-    return found
+
+    def plan_within(offers: Sequence[int]) -> Schedule:
+        steps = select(source, config, offers, choose, known)
+        known.update({step.op.name: step.implementation for step in steps})
+        return scheduled(source, steps)
+
+    room = budget.sram_bytes - config.stack_bytes
+    made = attempts(plan_within, len(variable_ops(source)), scratch_limit(mcu, config), room)
+    return made[-1]
+
+
+def variable_ops(source: Source) -> list[Op]:
+    """The operators whose results are not constants: each becomes a step."""
+    return [op for op in source.graph.ops if op.output not in source.constants]
 
 
 def select(
     source: Source,
     config: EngineConfig,
-    limit: int,
+    limits: Sequence[int],
     choose: Choose | None = None,
     known: Mapping[str, Implementation] | None = None,
 ) -> list[Step]:
-    """One step an operator, with at most ``limit`` bytes of scratch each where the kernel has the choice.
+    """One step for each of :func:`variable_ops`, with at most so many bytes of scratch where the kernel has the choice.
 
-    ``known`` are choices made for a larger limit, by operator: those that keep to the smaller one stand.
+    ``known`` are choices made for larger limits, by operator: those that keep to the smaller one stand.
 
     Raises:
         TinyFormerError: no kernel runs some operators; all of them are listed.
@@ -78,9 +67,7 @@ def select(
     steps: list[Step] = []
     missing: list[str] = []
     tensors = source.graph.tensors
-    for op in source.graph.ops:
-        if op.output in source.constants:
-            continue
+    for op, limit in zip(variable_ops(source), limits, strict=True):
         choice = (known or {}).get(op.name)
         if choice is None or choice.scratch_bytes > limit:
             try:
