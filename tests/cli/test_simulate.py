@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -57,3 +58,21 @@ def test_names_of_layers_are_no_markup(tmp_path: Path, monkeypatch: pytest.Monke
         node.name = strange if node.op_type == "MaxPool" else node.name
     onnx.save(model, "model.onnx")
     assert strange in run("compile", "model.onnx", "-o", "package")
+
+
+def test_json_tells_what_the_tables_do_with_the_models_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_model(tmp_path)
+    compiled = CliRunner().invoke(main, ["compile", "model.onnx", "-o", "package", "--json"])
+    report = json.loads(compiled.stdout)
+    assert report["package"] == "package"
+    assert report["measured"] == json.loads(Path("package/report.json").read_text())["measured"]
+    assert report["verification"]["outputs"][0]["most"] <= 1
+
+    names = {layer["name"] for layer in report["layers"]}
+    simulated = CliRunner().invoke(main, ["simulate", "package", "--json", "--speedscope", "profile.json"])
+    values = json.loads(simulated.stdout)
+    assert {layer["name"] for layer in values["layers"]} == names
+    assert values["inference"]["cycles"] == report["measured"]["cycles"]
+    frames = json.loads(Path("profile.json").read_text())["shared"]["frames"]
+    assert names <= {frame["name"] for frame in frames}

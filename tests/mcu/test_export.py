@@ -14,7 +14,7 @@ from rich.console import Console
 from tests.mcu.test_simulator import LAYERS
 from tinyformer.config.mcu import McuConfig
 from tinyformer.mcu.simulator import Limits, SimulationResult, Simulator
-from tinyformer.mcu.simulator.export import print_result, process_status, to_json, to_speedscope
+from tinyformer.mcu.simulator.export import print_result, process_status, result_values, to_speedscope, with_names
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,17 @@ def test_tables_name_layers_functions_and_validation(result: SimulationResult) -
 
 
 def test_json_holds_everything_and_repeats(result: SimulationResult) -> None:
-    values = json.loads(to_json(result))
+    values = json.loads(json.dumps(result_values(result)))
     assert values["cycles"] == result.cycles
     assert values["reason"] == "exit"
     assert [layer["layer"] for layer in values["layers"]] == [0, 1, 2] * 2
     assert values["functions"][0]["causes"].keys() == result.causes.keys()
+
+
+def test_layers_take_the_names_that_are_known(result: SimulationResult) -> None:
+    named = with_names(result, {0: "stem", 2: "classifier"})
+    assert [layer.name for layer in named.layers] == ["stem", "net_layer_1", "classifier"] * 2
+    assert "stem" in to_speedscope(named)
 
 
 def test_speedscope_weights_are_the_cycles(result: SimulationResult) -> None:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     help="Inputs (.npy, as the model takes them) that give the ranges of tensors that the model leaves in float.",
 )
 @click.option("--outputs", help="End at these tensors (NAME,NAME) instead of the model's outputs.")
+@click.option("--json", "as_json", is_flag=True, help="Print report.json and the comparison instead of tables.")
 def compile_command(
     model: Path,
     mcu: str,
@@ -55,6 +58,7 @@ def compile_command(
     verify: str | None,
     calibrate: Path | None,
     outputs: str | None,
+    as_json: bool,
 ) -> None:
     """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
     from rich.console import Console  # noqa: PLC0415
@@ -62,13 +66,14 @@ def compile_command(
     from tinyformer.cli.verify import parse_verify, verify_package, warn_of_wide_ranges  # noqa: PLC0415
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
     from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
+    from tinyformer.engine.run.package_files import open_package  # noqa: PLC0415
     from tinyformer.engine.settings import load_engine_config  # noqa: PLC0415
     from tinyformer.ir.cutting import cut_model  # noqa: PLC0415
     from tinyformer.ir.load import load_model  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
     from tinyformer.verification.calibration import observed_ranges  # noqa: PLC0415
 
-    console = Console()
+    console = Console(stderr=as_json)
     inputs, layers = parse_verify(verify, model)
     if outputs is not None:
         scratch = click.get_current_context().with_resource(tempfile.TemporaryDirectory(prefix="tinyformer-"))
@@ -88,7 +93,12 @@ def compile_command(
     if simulate:
         from tinyformer.cli.packages import measure_package  # noqa: PLC0415
 
-        measure_package(output, target)
+        measure_package(output, target, console)
+    verification = None
     if inputs:
         chip = target if simulate else None
-        verify_package(source, graph, output, chip, inputs, layers, console, required=verify is not None)
+        verification = verify_package(source, graph, output, chip, inputs, layers, console, required=verify is not None)
+    if as_json:
+        report = open_package(output).report
+        compared = None if verification is None else asdict(verification)
+        click.echo(json.dumps({"package": str(output), **report, "verification": compared}, indent=2))

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
@@ -18,11 +21,32 @@ from tinyformer.budget import Budget
 from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import record_profile
-from tinyformer.engine.run.firmware import build_firmware, run_firmware
+from tinyformer.engine.run.firmware import FirmwareRun, build_firmware, run_firmware
 from tinyformer.engine.run.package_files import Package, open_package
 from tinyformer.engine.run.profile import check_budget, profile_package
 from tinyformer.errors import TinyFormerError
-from tinyformer.mcu.simulator import print_result
+from tinyformer.files import replace_file
+from tinyformer.mcu.simulator import SimulationResult, print_result, result_values, to_speedscope, with_names
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is told of a run."""
+
+    profile: bool
+    """Also the tables of layers, functions and stalls."""
+
+    as_json: bool
+    """JSON on standard output, nothing else."""
+
+    speedscope: Path | None
+    """Where the profile goes as a file for speedscope."""
+
+    def write_profile(self, result: SimulationResult) -> None:
+        """Write it, if it is wanted."""
+        if self.speedscope is not None:
+            replace_file(self.speedscope, to_speedscope(result).encode())
+
 
 _COSTLIEST = 8
 """Layers that are listed."""
@@ -34,36 +58,51 @@ def simulate_package(
     images: Path | None,
     output: Path | None,
     mode: Literal["timing", "functional"],
-    profile: bool,
+    shown: Shown,
 ) -> None:
     """Build the package's firmware, run ``images`` (or one random image) through it, print the figures."""
     package = open_package(directory)
     rows = read_images(images, package) if images else random_images(package)
-    console = Console()
+    console = Console(stderr=shown.as_json)
     with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch, console.status("Simulating"):
         elf = build_firmware(directory, mcu, Path(scratch) / "firmware.elf")
         run = run_firmware(elf, mcu, rows, directory=directory, mode=mode)
+    result = with_names(run.result, {layer["index"]: layer["name"] for layer in package.report["layers"]})
+    shown.write_profile(result)
     if output:
         np.save(output, run.outputs[0])
         console.print(f"Outputs written: {output}")
-    elif images:
+    if shown.as_json:
+        click.echo(json.dumps({**result_values(result), "inference": _inference(run, mcu)}, indent=2, sort_keys=True))
+        return
+    if images and not output:
         names = package.report["classes"]
         for i, row in enumerate(run.outputs[0]):
             best = int(row.argmax())
             name = f" ({escape(names[best])})" if names else ""
             console.print(f"image {i}: class {best}{name}, outputs {row.tolist()}")
-    print_result(run.result, console, profile=profile)
+    print_result(result, console, profile=shown.profile)
     console.print(f"One inference: {run.instructions:,.0f} instructions, {run.stack_bytes:,} bytes of stack", end="")
     console.print(f", {run.cycles:,.0f} cycles, {mcu.milliseconds(run.cycles):.3f} ms" if run.cycles else "")
 
 
-def measure_package(directory: Path, mcu: McuConfig) -> None:
+def _inference(run: FirmwareRun, mcu: McuConfig) -> dict[str, Any]:
+    """Figures of one inference, on average over the images, and what came out for each image."""
+    return {
+        "instructions": run.instructions,
+        "cycles": run.cycles,
+        "latency_ms": mcu.milliseconds(run.cycles),
+        "stack_bytes": run.stack_bytes,
+        "outputs": [output.tolist() for output in run.outputs],
+    }
+
+
+def measure_package(directory: Path, mcu: McuConfig, console: Console) -> None:
     """Simulate one inference of the package's firmware; record and print sizes, cycles and the costliest layers.
 
     Raises:
         TinyFormerError: the firmware does not fit the microcontroller.
     """
-    console = Console()
     with console.status("Simulating one inference"):
         measured = profile_package(directory, mcu)
     record_profile(directory, measured)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Literal
@@ -33,6 +34,10 @@ import click
 @click.option("--until", default="", help="End the run, successfully, when the firmware has printed this.")
 @click.option("--functional", is_flag=True, help="Only execute: no cycles, several times faster.")
 @click.option("--profile", is_flag=True, help="Print where the time went, by layer and by function.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON, with what the firmware printed in it.")
+@click.option(
+    "--speedscope", type=click.Path(path_type=Path), help="Where to write the profile for https://www.speedscope.app."
+)
 @click.option("--limit", default=2_000_000_000, show_default=True, help="Instructions after which the run ends.")
 def simulate_command(
     firmware: Path,
@@ -45,6 +50,8 @@ def simulate_command(
     until: str,
     functional: bool,
     profile: bool,
+    as_json: bool,
+    speedscope: Path | None,
     limit: int,
 ) -> None:
     """Run FIRMWARE: a generated package (directory), an ELF file, Intel HEX, or the raw content of the flash (.bin).
@@ -55,18 +62,18 @@ def simulate_command(
     """
     from rich.console import Console  # noqa: PLC0415
 
+    from tinyformer.cli.packages import Shown, simulate_package  # noqa: PLC0415
     from tinyformer.errors import TinyFormerError  # noqa: PLC0415
-    from tinyformer.mcu.simulator import Limits, Simulator, print_result, process_status  # noqa: PLC0415
+    from tinyformer.mcu.simulator import Limits, Simulator, print_result, process_status, result_values  # noqa: PLC0415
     from tinyformer.mcu.simulator.serial_script import conversation, escaped, read_script  # noqa: PLC0415
     from tinyformer.mcu.simulator.terminal import pseudo_terminal  # noqa: PLC0415
     from tinyformer.mcu.target import load_mcu  # noqa: PLC0415
 
     target = load_mcu(mcu)
     mode: Literal["timing", "functional"] = "functional" if functional else "timing"
+    shown = Shown(profile, as_json, speedscope)
     if firmware.is_dir():
-        from tinyformer.cli.packages import simulate_package  # noqa: PLC0415
-
-        simulate_package(firmware, target, images, output, mode, profile)
+        simulate_package(firmware, target, images, output, mode, shown)
         return
     if images or output:
         raise TinyFormerError(f"--input and --output are for generated packages; {firmware} is a file.")
@@ -82,7 +89,11 @@ def simulate_command(
             raise TinyFormerError("--uart-script is the whole conversation: leave out --uart and --uart-after.")
         steps = read_script(uart_script) if uart_script else conversation(uart, uart_after)
         result = simulator.run(firmware, limits=limits, uart=steps)
-        sys.stdout.write(result.text)
+        if not as_json:
+            sys.stdout.write(result.text)
+    shown.write_profile(result)
+    if as_json:
+        click.echo(json.dumps(result_values(result), indent=2, sort_keys=True))
     sys.stdout.flush()
     print_result(result, console, profile=profile)
     sys.exit(process_status(result))

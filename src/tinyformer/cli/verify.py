@@ -14,7 +14,7 @@ from tinyformer.config.mcu import McuConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir.graph import Graph
 from tinyformer.verification.runtimes import NoRuntimeError, is_installed
-from tinyformer.verification.verify import Deviation, random_inputs, verify
+from tinyformer.verification.verify import Deviation, Verification, random_inputs, verify
 
 _DEFAULT = 2
 """Noisy inputs, and as many smooth ones."""
@@ -58,8 +58,10 @@ def verify_package(
     console: Console,
     *,
     required: bool,
-) -> None:
+) -> Verification | None:
     """Compare the package in ``directory`` with its source and print by how much outputs (and ``layers``) deviate.
+
+    None where the source's runtime refuses the model and the comparison is not ``required``.
 
     Raises:
         TinyFormerError: by more than rounding explains; or the source's runtime refuses the model although the
@@ -72,7 +74,7 @@ def verify_package(
         if required:
             raise
         console.print(escape(str(error)))
-        return
+        return None
     alone = {layer.deviation.name: f"{layer.deviation.most:g}" for layer in result.alone}
     table = Table("Against " + result.runtime, "LSB at most", "on average", "same largest", box=SIMPLE_HEAD)
     if alone:
@@ -87,6 +89,7 @@ def verify_package(
         + (f", the firmware on {result.firmware_images} of them, too." if result.firmware_images else ".")
     )
     result.check()
+    return result
 
 
 def _row(name: str, deviation: Deviation) -> tuple[str, str, str, str]:

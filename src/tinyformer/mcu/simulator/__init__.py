@@ -4,7 +4,7 @@
 `Simulator` is the entry; the C++ core is under ``core/``, its rules are explained in ``docs/timing_model.md``.
 """
 
-from tinyformer.mcu.simulator.export import print_result, process_status, to_json, to_speedscope
+from tinyformer.mcu.simulator.export import print_result, process_status, result_values, to_speedscope, with_names
 from tinyformer.mcu.simulator.result import (
     Cost,
     Fault,
@@ -29,6 +29,7 @@ __all__ = [
     "StopReason",
     "print_result",
     "process_status",
-    "to_json",
+    "result_values",
     "to_speedscope",
+    "with_names",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -105,13 +105,19 @@ def _statistics_table(result: SimulationResult) -> Table:
     return table
 
 
-def to_json(result: SimulationResult) -> str:
-    """The whole result as sorted JSON; the program's output as text."""
+def result_values(result: SimulationResult) -> dict[str, Any]:
+    """The whole result as plain data for JSON; the program's output as text."""
     values = dataclasses.asdict(result)
     values["stdout"] = result.text
     values["reason"] = result.reason.name.lower()
     del values["seconds"]  # differs from run to run
-    return json.dumps(values, indent=2, sort_keys=True) + "\n"
+    return values
+
+
+def with_names(result: SimulationResult, names: Mapping[int, str]) -> SimulationResult:
+    """``result`` with layers called as the model calls them, by number, instead of as their functions are."""
+    layers = [dataclasses.replace(layer, name=names.get(layer.layer, layer.name)) for layer in result.layers]
+    return dataclasses.replace(result, layers=layers)
 
 
 def to_speedscope(result: SimulationResult) -> str:
