@@ -8,7 +8,7 @@ EXP ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev repro sweep test test-slow test-ui lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search bench-sparsity bench-baselines bench-import test-cases fuzz fuzz-onnx fuzz-tflite chaos clean
+.PHONY: help setup setup-dev repro sweep test test-slow test-ui test-install lock docs lint format dependencies bench-simulator bench-estimators bench-engine bench-search bench-sparsity bench-baselines bench-import test-cases fuzz fuzz-onnx fuzz-tflite chaos clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -18,13 +18,13 @@ $(VENV)/bin/python:
 
 # The lock files pin every package; without the pin, torch may resolve to a build with CUDA libraries.
 $(VENV)/.installed: pyproject.toml requirements.lock | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock -e ".[pipeline]"
 	@echo "Building the simulator (two minutes, once on a machine)"
 	@$(BIN)/python -c "from tinyformer.mcu.simulator.native import build_core; build_core()"
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml requirements-dev.lock | $(VENV)/.installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e ".[dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.lock -e ".[pipeline,dev]"
 	@touch $@
 
 setup: $(VENV)/.installed  ## make the environment for running
@@ -42,6 +42,9 @@ test: setup-dev  ## the fast tests
 
 test-slow: setup-dev  ## the tests that take minutes
 	$(BIN)/python -m pytest -m slow $(ARGS)
+
+test-install: setup-dev  ## the wheel in an empty environment: compile and simulate without the pipeline's packages
+	$(BIN)/python -m pytest -m slow tests/test_install.py $(ARGS)
 
 $(VENV)/.installed-ui: pyproject.toml requirements-ui.lock | $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-ui.lock

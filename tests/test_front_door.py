@@ -17,7 +17,7 @@ import tinyformer
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LOCKED = {
-    "requirements.lock": PROJECT["dependencies"],
+    "requirements.lock": PROJECT["dependencies"] + PROJECT["optional-dependencies"]["pipeline"],
     "requirements-dev.lock": PROJECT["optional-dependencies"]["dev"],
     "requirements-ui.lock": PROJECT["optional-dependencies"]["ui"],
 }

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes requirements.lock and those of the extras dev and ui: the versions installed here of all that pyproject asks.
+"""Writes the lock files of the extras pipeline, dev and ui: the versions installed here of all that pyproject asks.
 
 Run by `make lock` after upgrading packages in `.venv`. A package that is needed only under a condition (an older
 Python, another system) keeps that condition; one whose condition does not hold here is left for pip to choose within
@@ -20,8 +20,8 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 HEADER = "# Written by `make lock`; `make setup` installs from it. Bounds and purposes: pyproject.toml.\n"
-FILES = {"requirements.lock": None, "requirements-dev.lock": "dev", "requirements-ui.lock": "ui"}
-"""Lock files by what they add: nothing, or an extra."""
+FILES = {"requirements.lock": "pipeline", "requirements-dev.lock": "dev", "requirements-ui.lock": "ui"}
+"""Lock files by the extra that they add."""
 
 EXTRA_CLAUSE = re.compile(r"""( and )?extra == ["'][^"']*["']( and )?""")
 
@@ -77,7 +77,7 @@ def main() -> None:
     wanted: list[str] = list(project["dependencies"])
     above, known = "", Conditions()
     for name, extra in FILES.items():
-        wanted += project["optional-dependencies"][extra] if extra else []
+        wanted += project["optional-dependencies"][extra]
         found = needed(wanted)
         own = {package: when for package, when in found.items() if package not in known}
         (ROOT / name).write_text(HEADER + above + "".join(lines(own)), encoding="utf-8")

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tinyformer.config.compose import compose, groups
+from tinyformer.config.compose import compose
+from tinyformer.config.groups import groups
 from tinyformer.config.load import known_keys, load_params
 from tinyformer.config.location import conf_directory
 from tinyformer.config.moved import MOVED

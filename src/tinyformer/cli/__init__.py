@@ -8,6 +8,7 @@ import click
 from tinyformer import __version__
 from tinyformer.cli.compare import compare_command
 from tinyformer.cli.compile import compile_command
+from tinyformer.cli.listing import list_command
 from tinyformer.cli.measure import measure_command
 from tinyformer.cli.report import report_command
 from tinyformer.cli.repro import compose_command, repro_command
@@ -27,6 +28,14 @@ class SentenceGroup(click.Group):
             return super().invoke(ctx)
         except TinyFormerError as error:
             raise click.ClickException(str(error)) from None
+        except ModuleNotFoundError as error:
+            package = (error.name or "").partition(".")[0]
+            if package == "tinyformer":
+                raise
+            raise click.ClickException(
+                f"This needs the package {package}, which a light installation lacks: "
+                "run `pip install 'tinyformer[pipeline]'`."
+            ) from None
         except OSError as error:
             if error.filename is None:
                 raise
@@ -43,6 +52,7 @@ def main() -> None:
 
 main.add_command(repro_command)
 main.add_command(compose_command)
+main.add_command(list_command)
 main.add_command(compile_command)
 main.add_command(simulate_command)
 main.add_command(measure_command)

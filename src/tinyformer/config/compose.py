@@ -19,6 +19,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from tinyformer.config.groups import groups
 from tinyformer.config.load import closest, known_keys, validate
 from tinyformer.config.moved import moves
 from tinyformer.config.root import Config
@@ -101,15 +102,6 @@ def write_if_changed(path: Path, text: str) -> bool:
         return False
     replace_file(path, text.encode())
     return True
-
-
-def groups(conf: Path) -> dict[str, list[str]]:
-    """Every configuration group with its choices."""
-    return {
-        folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
-        for folder in sorted(conf.iterdir())
-        if folder.is_dir() and folder.name != "hydra"
-    }
 
 
 def _explain(error: HydraException, conf: Path, words: Sequence[str]) -> str:
