@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
@@ -34,6 +33,7 @@ from tinyformer.keys import content_digest
 from tinyformer.mcu.flashing import Tool, flash
 from tinyformer.mcu.target import load_mcu
 from tinyformer.pipeline.documents import write_metrics
+from tinyformer.report.board import BoardFigures
 
 _SIMULATED_IMAGES = 10
 """The first of those that are measured: cycles hardly depend on the image, and simulating takes longer."""
@@ -77,15 +77,13 @@ def measure_board(
         with console.status("Measuring"), _open(port, board) as line:
             seconds = max(10.0, _SLOWEST * mcu.milliseconds(max(simulated.cycles)) / 1000)
             measured = run_on_board(BoardLink(line, package, seconds), package, images)
-        document = _document(package, board, mcu, measured, simulated, images) | {
-            "firmware_sha256": content_digest(elf)
-        }
-    write_metrics(output, document)
-    _print(document, console)
+        figures = _figures(package, board, mcu, measured, simulated, images, content_digest(elf))
+    write_metrics(output, figures.model_dump(mode="json"))
+    _print(figures, console)
     console.print(f"Written: {output}", highlight=False, markup=False)
-    if document["exact_images"] < document["images"]:
+    if figures.exact_images < figures.images:
         raise TinyFormerError(
-            f"{document['images'] - document['exact_images']} of {document['images']} outputs differ from those of the "
+            f"{figures.images - figures.exact_images} of {figures.images} outputs differ from those of the "
             "same C on this computer: check power and clock of the board."
         )
 
@@ -103,28 +101,35 @@ def _open(port: str, board: BoardConfig) -> Iterator[Port]:
         raise TinyFormerError(f"The serial port {port} fails ({error}): check --port, cable and permissions.") from None
 
 
-def _document(
-    package: Package, board: BoardConfig, mcu: McuConfig, measured: BoardRun, simulated: BoardRun, images: Int8Array
-) -> dict[str, Any]:
+def _figures(
+    package: Package,
+    board: BoardConfig,
+    mcu: McuConfig,
+    measured: BoardRun,
+    simulated: BoardRun,
+    images: Int8Array,
+    firmware_sha256: str,
+) -> BoardFigures:
     expected = HostModel(package.directory).run_all(images)
     equal = [np.array_equal(a, b) for a, b in zip(_rows(expected), _rows(measured.outputs), strict=True)]
     cycles, predicted = statistics.fmean(measured.cycles), statistics.fmean(simulated.cycles)
     same = statistics.fmean(measured.cycles[: len(simulated.cycles)])
-    return {
-        "board": board.name,
-        "mcu": mcu.name,
-        "model": package.name,
-        "model_sha256": package.report["model_sha256"],
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "images": len(equal),
-        "exact_images": sum(equal),
-        "cycles": cycles,
-        "cycles_smallest": min(measured.cycles),
-        "cycles_largest": max(measured.cycles),
-        "latency_ms": mcu.milliseconds(cycles),
-        "simulated_cycles": predicted,
-        "simulation_error": predicted / same - 1,
-    }
+    return BoardFigures(
+        board=board.name,
+        mcu=mcu.name,
+        model=package.name,
+        model_sha256=package.report["model_sha256"],
+        firmware_sha256=firmware_sha256,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        images=len(equal),
+        exact_images=sum(equal),
+        cycles=cycles,
+        cycles_smallest=min(measured.cycles),
+        cycles_largest=max(measured.cycles),
+        latency_ms=mcu.milliseconds(cycles),
+        simulated_cycles=predicted,
+        simulation_error=predicted / same - 1,
+    )
 
 
 def _rows(outputs: list[Int8Array]) -> list[Int8Array]:
@@ -132,11 +137,10 @@ def _rows(outputs: list[Int8Array]) -> list[Int8Array]:
     return list(np.concatenate([o.reshape(len(o), -1) for o in outputs], axis=1))
 
 
-def _print(document: dict[str, Any], console: Console) -> None:
-    table = Table("Figure", document["board"], "simulated", box=SIMPLE_HEAD)
-    table.add_row("Exact outputs", f"{document['exact_images']} of {document['images']}", "")
-    table.add_row("Cycles", f"{document['cycles']:,.0f}", f"{document['simulated_cycles']:,.0f}")
-    spread = document["cycles_largest"] - document["cycles_smallest"]
-    table.add_row("  largest - smallest", f"{spread:,}", "")
-    table.add_row("Latency", f"{document['latency_ms']:.3f} ms", f"{document['simulation_error']:+.2%}")
+def _print(figures: BoardFigures, console: Console) -> None:
+    table = Table("Figure", figures.board, "simulated", box=SIMPLE_HEAD)
+    table.add_row("Exact outputs", f"{figures.exact_images} of {figures.images}", "")
+    table.add_row("Cycles", f"{figures.cycles:,.0f}", f"{figures.simulated_cycles:,.0f}")
+    table.add_row("  largest - smallest", f"{figures.cycles_largest - figures.cycles_smallest:,}", "")
+    table.add_row("Latency", f"{figures.latency_ms:.3f} ms", f"{figures.simulation_error:+.2%}")
     console.print(table)

@@ -9,6 +9,8 @@ LOCK = Path("dvc.lock")
 
 DATA_FILES = Path("data/inputs/data.json")
 USER_CODE = Path("data/inputs/code.json")
+BOARD_SEEN = Path("data/inputs/board.json")
+"""Content of :data:`BOARD` when the pipeline ran last; null without one."""
 PROCESSED = Path("data/processed")
 OUTPUTS = Path("outputs")
 COST_TABLE = OUTPUTS / "cost_table.json"
@@ -30,6 +32,8 @@ ELF = DEPLOY / "firmware.elf"
 REPORT = OUTPUTS / "report"
 PROVENANCE = OUTPUTS / "provenance.html"
 """When and where each stage was computed: no output of DVC's, for it differs where results are the same."""
+BOARD = OUTPUTS / "board.json"
+"""Figures of a real board, written by `tinyformer measure` beside the package: no output of DVC's."""
 SUMMARY = OUTPUTS / "summary.json"
 METRICS = OUTPUTS / "metrics"
 HISTORY = OUTPUTS / "history"

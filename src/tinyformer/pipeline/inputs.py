@@ -14,15 +14,16 @@ from tinyformer.data.files import data_contents, plain
 from tinyformer.errors import TinyFormerError
 from tinyformer.keys import module_digest
 from tinyformer.pipeline import artifacts
-from tinyformer.pipeline.documents import write_json
+from tinyformer.pipeline.documents import read_json, write_json
 from tinyformer.pipeline.stage import stage_process
 
 
 def inputs() -> None:
-    """Write the digests of the data set's files and of the user's module."""
+    """Write the digests of the data set's files and of the user's module, and what a board has said."""
     config = load_params(artifacts.PARAMS)
     write_json(artifacts.DATA_FILES, plain(data_contents(config.data)))
     write_json(artifacts.USER_CODE, _user_code(config.network.hook))
+    write_json(artifacts.BOARD_SEEN, read_json(artifacts.BOARD) if artifacts.BOARD.exists() else None)
 
 
 def _user_code(module: str | None) -> dict[str, str]:

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tinyformer.config.described import described
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.documents import read_json
 from tinyformer.pipeline.evaluation import read_evaluation
 from tinyformer.pipeline.stage import Stage, run_stage
+from tinyformer.report.board import BoardFigures
 from tinyformer.report.html import write_report
 from tinyformer.report.inputs import ArenaBuffer, ArenaPlan, Origin, ParetoPoint, ReportInputs
 
@@ -77,10 +79,21 @@ def report(stage: Stage) -> Mapping[str, Any]:
             origins=[Origin(figures, stage, [_link(path) for path in paths]) for figures, stage, paths in _ORIGINS],
             links=[(words, _link(path)[1]) for words, path in _MADE.items()],
             provenance=_link(artifacts.PROVENANCE)[1],
+            board=board_figures(read_json(artifacts.FIRMWARE / "report.json")["model_sha256"]),
         ),
         artifacts.REPORT / "index.html",
     )
     return summary
+
+
+def board_figures(model_sha256: str) -> BoardFigures | None:
+    """What a board has said of the model ``model_sha256``; nothing where it ran another one."""
+    seen = read_json(artifacts.BOARD_SEEN)
+    if seen is None:
+        return None
+    with described("measurement", artifacts.BOARD):
+        figures = BoardFigures.model_validate(seen)
+    return figures if figures.model_sha256 == model_sha256 else None
 
 
 def _link(path: Path) -> tuple[str, str]:

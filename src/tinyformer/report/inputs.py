@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NotRequired, TypedDict
 
 from tinyformer.config.mcu import McuConfig
+from tinyformer.report.board import BoardFigures
 from tinyformer.report.classification import Evaluation
 
 
@@ -96,3 +97,5 @@ class ReportInputs:
     """(words, address seen from the report) of what the experiment made."""
     provenance: str | None = None
     """Address, seen from the report, of the page that says when and where the stages were computed."""
+    board: BoardFigures | None = None
+    """What a real board has said of the model."""

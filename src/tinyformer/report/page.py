@@ -29,6 +29,7 @@ _ENVIRONMENT.filters.update(
     percent=formatting.percent,
     integer=formatting.integer,
     compact=formatting.compact,
+    milliseconds=formatting.milliseconds,
     shape=formatting.shape,
     product=math.prod,
 )
