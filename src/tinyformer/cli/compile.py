@@ -63,6 +63,7 @@ def compile_command(
     """Compile MODEL (QDQ INT8 .onnx or INT8 .tflite) to a self-contained C99 package for an MCU."""
     from rich.console import Console  # noqa: PLC0415
 
+    from tinyformer.cli.packages import measure_package, say_what_flash_costs  # noqa: PLC0415
     from tinyformer.cli.verify import parse_verify, verify_package, warn_of_wide_ranges  # noqa: PLC0415
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
     from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
@@ -90,9 +91,8 @@ def compile_command(
         compiled = compile_graph(graph, target, config, name or identifier(model.stem))
         compiled.write(output)
     console.print(f"{model} -> {output}")
+    say_what_flash_costs(compiled.report, console)
     if simulate:
-        from tinyformer.cli.packages import measure_package  # noqa: PLC0415
-
         measure_package(output, target, console)
     verification = None
     if inputs:

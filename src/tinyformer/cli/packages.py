@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -95,6 +96,23 @@ def _inference(run: FirmwareRun, mcu: McuConfig) -> dict[str, Any]:
         "stack_bytes": run.stack_bytes,
         "outputs": [output.tolist() for output in run.outputs],
     }
+
+
+def say_what_flash_costs(report: Mapping[str, Any], console: Console) -> None:
+    """Print what gave way for the flash, the layers that pay most first."""
+    wanted = report["settings"]["optimize"]
+    if report["optimize"] != wanted and wanted != "measured":
+        console.print(f"To fit the flash, code is compiled at {report['optimize']} instead of {wanted}.")
+    trades = report["traded_for_flash"]
+    for trade in trades[:_COSTLIEST]:
+        console.print(
+            escape(
+                f"To fit the flash, {trade['layer']} takes {trade['cycles_lost']:+,.0f} cycles: its encoding stores "
+                f"{trade['bytes_saved']:,} bytes less, or lets a kernel go."
+            )
+        )
+    if len(trades) > _COSTLIEST:
+        console.print(f"So do {len(trades) - _COSTLIEST} more layers (report.json).")
 
 
 def measure_package(directory: Path, mcu: McuConfig, console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,8 @@ from tinyformer.engine.run.firmware import largest_arena
 from tinyformer.engine.run.package_files import open_package, write_files
 from tinyformer.engine.run.profile import FirmwareProfile
 from tinyformer.engine.schedule.layer_report import build_report
-from tinyformer.engine.schedule.scheduler import schedule_graph
 from tinyformer.engine.schedule.steps import Schedule
+from tinyformer.engine.tune.flash import fit_flash
 from tinyformer.engine.tune.kernels import MeasuredChoice
 from tinyformer.engine.tune.levels import LEVELS, fastest_level
 from tinyformer.errors import TinyFormerError
@@ -82,10 +82,12 @@ def compile_graph(
     budget = _in_one_piece(budget or Budget.of(LimitsConfig(), mcu), mcu, config)
     first = config.model_copy(update={"optimize": LEVELS[0]}) if config.optimize == "measured" else config
     choose = MeasuredChoice(mcu, first, budget) if config.selection == "measured" else None
-    schedule = schedule_graph(graph, mcu, first, budget, choose)
-    report = build_report(schedule, name=name, mcu=mcu, config=first)
+    level = LEVELS[0] if config.optimize == "measured" else config.optimize
+    fitted = fit_flash(graph, mcu, first, level, budget, choose)
+    report = build_report(fitted.schedule, name=name, mcu=mcu, config=first) | {"optimize": fitted.optimize}
+    report["traded_for_flash"] = [asdict(trade) for trade in fitted.trades]
     _check_budget(name, mcu, config, budget, report)
-    model = CompiledModel(name, schedule, report)
+    model = CompiledModel(name, fitted.schedule, report)
     if config.optimize == "measured":
         model = replace(model, report={**report, "optimize": fastest_level(model.files(), mcu, config, budget)})
     return model

@@ -7,7 +7,7 @@ from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.schedule.constants import Source, separate_outputs
-from tinyformer.engine.schedule.flash_fit import lower_within_flash
+from tinyformer.engine.schedule.objective import lower_for_objective
 from tinyformer.engine.schedule.patches import arena_without_scratch, fit_by_patches
 from tinyformer.engine.schedule.selection import Choose
 from tinyformer.engine.schedule.steps import Schedule
@@ -33,13 +33,13 @@ def schedule_graph(
         TinyFormerError: no kernel runs some operators; all of them are listed.
     """
     source = Source.of(separate_outputs(graph))
-    best = lower_within_flash(source, mcu, config, budget, choose)
+    best = lower_for_objective(source, mcu, config, budget, choose)
     room = target = budget.sram_bytes - config.stack_bytes
     for _ in range(_PATCHING_ROUNDS if config.patching else 0):
         if best.plan.arena_bytes <= room or target <= 0:
             break
         patched = fit_by_patches(source, target)
-        found = lower_within_flash(patched, mcu, config, budget, choose)
+        found = lower_for_objective(patched, mcu, config, budget, choose)
         # What the patches do not account for is the kernels' scratch.
         target -= found.plan.arena_bytes - room
         if found.plan.arena_bytes < best.plan.arena_bytes:
