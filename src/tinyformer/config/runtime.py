@@ -34,3 +34,7 @@ class RuntimeConfig(Section):
 
 DEFAULT_RUNTIME = RuntimeConfig()
 """For those who train or search without the pipeline."""
+
+RAY_MISSING = (
+    "runtime.pool is ray, but Ray is not installed: run `pip install 'tinyformer[cluster]'` or set runtime.pool=local."
+)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tinyformer.config.compose import Composition, compose, write_if_changed
 from tinyformer.errors import TinyFormerError
 from tinyformer.experiments import stages
+from tinyformer.experiments.requirements import check_requirements, slow_choices
 from tinyformer.locks import Holder, LockHeldError, hold
 from tinyformer.pipeline import artifacts
 from tinyformer.pipeline.publish import OVERRIDES
@@ -27,10 +28,14 @@ def run_experiment(
     Returns what was composed, or None where a stage failed, which has said why.
 
     Raises:
-        TinyFormerError: the configuration is wrong, or another experiment runs in this directory.
+        TinyFormerError: the configuration is wrong or needs what this machine lacks, or another experiment runs in this
+            directory.
         Interrupted: a signal came; all processes have ended.
     """
     composition = compose(root / "conf", overrides, experiment)
+    check_requirements(composition.config)
+    for sentence in slow_choices(composition.config):
+        print(sentence, file=sys.stderr)
     with project_to_oneself(root, composition.config.experiment):
         write_if_changed(root / artifacts.PARAMS, composition.text)
         prepare_dvc(root)

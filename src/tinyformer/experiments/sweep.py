@@ -13,6 +13,7 @@ from tinyformer.config.multirun import Line, Words, expand, parse
 from tinyformer.errors import TinyFormerError
 from tinyformer.experiments.launcher import command
 from tinyformer.experiments.point import STATUS, Workshop, dvc_cache, failure, is_finished, point_name
+from tinyformer.experiments.requirements import check_requirements
 from tinyformer.experiments.single import environment, prepare_dvc
 from tinyformer.experiments.status import Progress, read_status
 from tinyformer.files import make_directory
@@ -68,9 +69,11 @@ class Sweep:
         """The point of the overrides ``line``, composed and validated.
 
         Raises:
-            TinyFormerError: its configuration is wrong.
+            TinyFormerError: its configuration is wrong, or needs what this machine lacks.
         """
         composition = compose(self.workshop.root / "conf", line)
+        if not any("slurm" in word for word in self.words.hydra):  # there, other machines compute
+            check_requirements(composition.config)
         name = point_name(line, self.keys)
         point = Point(name, line, composition, self.directory / name)
         point.finished_before = is_finished(self.workshop, name, composition)

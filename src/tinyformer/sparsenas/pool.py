@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from types import TracebackType
 from typing import Protocol, Self
 
-from tinyformer.config.runtime import RuntimeConfig
+from tinyformer.config.runtime import RAY_MISSING, RuntimeConfig
 from tinyformer.errors import TinyFormerError
 from tinyformer.sparsenas.evaluator import Evaluator
 from tinyformer.sparsenas.genome import Genome
@@ -106,10 +106,7 @@ class RayPool:
             import ray  # noqa: PLC0415 - an optional dependency
             from ray.util import ActorPool  # noqa: PLC0415
         except ImportError as error:
-            raise TinyFormerError(
-                "runtime.pool is ray, but Ray is not installed: run `pip install 'tinyformer[cluster]'` "
-                "or set runtime.pool=local."
-            ) from error
+            raise TinyFormerError(RAY_MISSING) from error
         ray.init(ignore_reinit_error=True, log_to_driver=False)
         self._ray = ray
         shared = ray.put(evaluator)
