@@ -81,7 +81,9 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     }  # fmt: skip
     name = f"depthwise_{width}x{width}"
     call = Call(name, "tf_depthwise_rows_params", fields)
-    return [Implementation(name, _sources(name, width), (call,), scratch(group, band), encoding="dense")]
+    # One band holds the whole planes of a group, and a group's outputs lie where its inputs were.
+    in_place = (0,) if band == out_height and x.shape == y.shape else ()
+    return [Implementation(name, _sources(name, width), (call,), scratch(group, band), in_place, encoding="dense")]
 
 
 KERNEL = Kernel("depthwise_by_rows", (ir.DepthwiseConv2D,), _pack)

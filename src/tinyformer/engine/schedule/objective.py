@@ -37,7 +37,12 @@ def lower_for_objective(
     """
     schedule = lower_graph(source, mcu, config, budget, choose)
     share = SHARES.get(config.objective)
-    return schedule if share is None else with_less_scratch(source, schedule, config, share)
+    if share is None:
+        return schedule
+    # A kernel may need much scratch to work in place: sometimes it pays, sometimes little scratch and two tensors do.
+    apart = scheduled(source, [_apart(step) for step in schedule.steps])
+    found = [with_less_scratch(source, each, config, share) for each in (schedule, apart)]
+    return min(found, key=lambda each: each.plan.arena_bytes)
 
 
 def with_less_scratch(source: Source, schedule: Schedule, config: EngineConfig, share: float) -> Schedule:
@@ -55,6 +60,12 @@ def with_less_scratch(source: Source, schedule: Schedule, config: EngineConfig, 
     return found if found.plan.arena_bytes < schedule.plan.arena_bytes else schedule
 
 
+def _apart(step: Step) -> Step:
+    """``step`` with scratch or in place, not both."""
+    choice = step.implementation
+    return replace(step, implementation=replace(choice, in_place=())) if choice.scratch_bytes else step
+
+
 def _least(step: Step, source: Source, config: EngineConfig, share: float) -> Implementation:
     """The kernel of ``step`` with ``share`` of its scratch, or with the least above it that it runs with."""
     limit = share * step.implementation.scratch_bytes
@@ -67,9 +78,11 @@ def _least(step: Step, source: Source, config: EngineConfig, share: float) -> Im
 
 
 def _within(step: Step, source: Source, config: EngineConfig, limit: int) -> Implementation | None:
-    """The kernel and encoding of ``step`` with at most ``limit`` bytes of scratch, if they run with so little."""
+    """The kernel and encoding of ``step`` with at most ``limit`` bytes of scratch, if they run with so little, and in
+    place if it does."""
     choice = step.implementation
     for item in admissible(step.op, source.graph.tensors, config, limit):
-        if (item.kernel, item.encoding) == (choice.kernel, choice.encoding) and item.scratch_bytes <= limit:
-            return item
+        same = (item.kernel, item.encoding) == (choice.kernel, choice.encoding)
+        if same and item.scratch_bytes <= limit and set(item.in_place) >= set(choice.in_place):
+            return replace(item, in_place=choice.in_place)
     return None
