@@ -76,3 +76,15 @@ def test_json_tells_what_the_tables_do_with_the_models_names(tmp_path: Path, mon
     assert values["inference"]["cycles"] == report["measured"]["cycles"]
     frames = json.loads(Path("profile.json").read_text())["shared"]["frames"]
     assert names <= {frame["name"] for frame in frames}
+
+
+def test_the_tradeoff_measures_every_objective(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small_model(tmp_path)
+    arguments = ["compile", "model.onnx", "-o", "package", "--verify", "0", "--tradeoff"]
+    costs = json.loads(CliRunner().invoke(main, [*arguments, "--json"]).stdout)["tradeoff"]
+    assert [cost["objective"] for cost in costs] == ["latency", "sram", "flash", "balanced"]
+    measured = json.loads(Path("package/report.json").read_text())["measured"]
+    assert (costs[0]["cycles"], costs[0]["sram_bytes"]) == (measured["cycles"], measured["sram_bytes"])
+    monkeypatch.setenv("COLUMNS", "1000")
+    assert "1.000x" in run(*arguments)

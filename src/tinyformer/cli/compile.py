@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     type=click.Choice(["latency", "sram", "flash", "balanced"]),
     help="Speed, little scratch, the smallest encodings, or half of the scratch (default: as the settings say).",
 )
+@click.option("--tradeoff", is_flag=True, help="Also measure all objectives: cycles against bytes.")
 @click.option(
     "--simulate/--no-simulate", default=True, show_default=True, help="Build the firmware and measure one inference."
 )
@@ -54,6 +55,7 @@ def compile_command(
     name: str | None,
     settings: str,
     objective: Objective | None,
+    tradeoff: bool,
     simulate: bool,
     verify: str | None,
     calibrate: Path | None,
@@ -64,6 +66,7 @@ def compile_command(
     from rich.console import Console  # noqa: PLC0415
 
     from tinyformer.cli.packages import measure_package, say_what_flash_costs  # noqa: PLC0415
+    from tinyformer.cli.tradeoff import objective_costs  # noqa: PLC0415
     from tinyformer.cli.verify import parse_verify, verify_package, warn_of_wide_ranges  # noqa: PLC0415
     from tinyformer.engine.compiler import compile_graph  # noqa: PLC0415
     from tinyformer.engine.emit.c_text import identifier  # noqa: PLC0415
@@ -94,6 +97,7 @@ def compile_command(
     say_what_flash_costs(compiled.report, console)
     if simulate:
         measure_package(output, target, console)
+    costs = objective_costs(graph, target, config, compiled.name, console) if tradeoff else []
     verification = None
     if inputs:
         chip = target if simulate else None
@@ -101,4 +105,5 @@ def compile_command(
     if as_json:
         report = open_package(output).report
         compared = None if verification is None else asdict(verification)
-        click.echo(json.dumps({"package": str(output), **report, "verification": compared}, indent=2))
+        others = {"tradeoff": [asdict(cost) for cost in costs]} if tradeoff else {}
+        click.echo(json.dumps({"package": str(output), **report, "verification": compared, **others}, indent=2))
