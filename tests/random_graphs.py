@@ -21,6 +21,7 @@ from tinyformer.ir.lowering import lower
 from tinyformer.ir.lowering.network import Constant, Network, Node
 from tinyformer.ir.lowering.table import OPERATORS as FUNCTIONS
 from tinyformer.ir.operators.elementwise import ZERO_DIVISOR, Div
+from tinyformer.ir.operators.rows import RoundedLayerNorm
 from tinyformer.ir.quantization import Quantization
 from tinyformer.ir.windows import output_size, window_counts
 
@@ -230,6 +231,24 @@ class GraphBuilder:
         epsilon = self.choices.one_of((1e-5, 1e-12, 1.0))
         p = arithmetic.layernorm_parameters(gamma, self.rng.normal(0, 0.5, n), epsilon, self.tensor(x), self.tensor(y))
         self.graph.ops.append(ir.LayerNorm(y, (x,), y, p.gamma, p.beta, p.epsilon, p.pre_shift, p.post_shift))
+        return y
+
+    def rounded_layer_norm(self, x: str) -> str:
+        """Of rows whose variance saturates, or has few steps, here and there."""
+        n = self.shape(x)[-1]
+        y = self._new("rounded_layer_norm", self.shape(x))
+        gamma, beta = self.rng.normal(0, 1, n), self.rng.normal(0, 0.5, n)
+        p = arithmetic.layernorm_parameters(gamma, beta, 1e-5, self.tensor(x), self.tensor(y))
+        scale = self.tensor(x).scale ** 2 * float(10 ** self.rng.uniform(-4, 3))
+        variance = Quantization(scale, int(self.rng.integers(-128, 100)))
+        totals = variance.real(np.arange(-128, 128)) + self.choices.one_of((0.0, 1e-5))
+        s = arithmetic.variance_steps(n, p.pre_shift, self.tensor(x).scale, variance, totals)
+        self.graph.ops.append(
+            RoundedLayerNorm(
+                y, (x,), y, p.gamma, p.beta, s.multipliers, s.variance_multiplier, s.variance_shift, s.first_step,
+                p.pre_shift, p.post_shift,
+            )
+        )  # fmt: skip
         return y
 
     def add(self, x: str) -> str:
@@ -534,6 +553,7 @@ ANY_OPERATORS: tuple[Callable[[GraphBuilder, str], str], ...] = (
     GraphBuilder.matmul,
     GraphBuilder.softmax,
     GraphBuilder.layer_norm,
+    GraphBuilder.rounded_layer_norm,
     GraphBuilder.add,
     GraphBuilder.mul,
     GraphBuilder.div,

@@ -200,6 +200,22 @@ def test_layer_norm_in_quantized_pieces() -> None:
     assert error <= 2 * ONE_LSB, "its five roundings are the model's own, each within one step of onnxruntime's"
 
 
+@pytest.mark.parametrize("steps", [200, 20, 8])
+def test_layer_norm_whose_variance_alone_is_rounded(steps: int) -> None:
+    """As onnxruntime's quantizer leaves it before opset 17; ``steps``: of a typical variance."""
+    m = QdqModel((1, 24, 16), seed=7, opset=13)
+    axes = {"axes": [-1], "keepdims": 1}
+    centred = m.node("Sub", [m.input, m.node("ReduceMean", [m.input], **axes)])
+    squares = m.node("Pow", [centred, m.constant(np.array(2.0, np.float32))])
+    scale = float((np.float32(0.05) * 74) ** 2 / steps)
+    variance = m.quantized(m.node("ReduceMean", [squares], **axes), scale=scale, zero_point=-128)
+    total = m.node("Add", [variance, m.constant(np.array(1e-5, np.float32))])
+    y = m.node("Div", [centred, m.node("Sqrt", [m.quantized(total, scale=scale, zero_point=-128)])])
+    graph, error = compare(m, m.quantized(y, scale=0.03, zero_point=3))
+    assert kinds(graph) == ["RoundedLayerNorm"]
+    assert error <= ONE_LSB
+
+
 def test_squeeze_and_excite() -> None:
     m = QdqModel((1, 8, 5, 6))
     y = m.operator("Conv", [m.input, m.weight((8, 8, 1, 1))])

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -223,4 +224,34 @@ def layernorm_parameters(
         epsilon=int(np.clip(np.rint(epsilon * n**2 / x.scale**2), 1, LARGEST_LAYERNORM_EPSILON)),
         pre_shift=22 - ceil_log2(n),
         post_shift=post_shift,
+    )
+
+
+@dataclass(frozen=True)
+class VarianceSteps:
+    """The integers by which a rounded variance becomes a multiplier (docs/integer_semantics.md, "LayerNorm")."""
+
+    multipliers: Int32Array
+    variance_multiplier: int
+    variance_shift: int
+    first_step: int
+
+
+def variance_steps(
+    n: int, pre_shift: int, x_scale: float, variance: Quantized, totals: NDArray[np.float64]
+) -> VarianceSteps:
+    """Integers for rows of ``n`` elements whose variance is rounded as ``variance`` says.
+
+    ``totals`` (256,) are the numbers under the root, epsilon included, for its values -128 to 127.
+    """
+    ratio = x_scale**2 / (n**2 * variance.scale)
+    shift = int(np.clip(28 - math.frexp(ratio)[1], 1, 62))
+    deviations = n * np.sqrt(np.maximum(totals, 0.0)) / x_scale
+    with np.errstate(divide="ignore"):
+        multipliers = np.minimum(np.rint(2.0 ** (42 - pre_shift) / deviations), 2.0**31 - 1)
+    return VarianceSteps(
+        multipliers=multipliers.astype(np.int32),
+        variance_multiplier=min(round(ratio * 2.0**shift), 2**28),
+        variance_shift=shift,
+        first_step=128 + variance.zero_point,
     )

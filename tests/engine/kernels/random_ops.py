@@ -12,6 +12,8 @@ from tinyformer.ir import arithmetic
 from tinyformer.ir import graph as ir
 from tinyformer.ir.blocks import from_blocks, to_blocks
 from tinyformer.ir.graph import Op, Tensor
+from tinyformer.ir.operators.rows import RoundedLayerNorm
+from tinyformer.ir.quantization import Quantization
 
 Case = tuple[Op, dict[str, Tensor]]
 
@@ -182,6 +184,21 @@ def layer_norm(rng: np.random.Generator, shape: tuple[int, ...]) -> Case:
     p = arithmetic.layernorm_parameters(rng.normal(1, 0.3, shape[-1]), rng.normal(0, 0.5, shape[-1]), 1e-5, x, y)
     op = ir.LayerNorm("norm", ("x",), "y", p.gamma, p.beta, p.epsilon, p.pre_shift, p.post_shift)
     return op, tensors(x, y)
+
+
+def rounded_layer_norm(rng: np.random.Generator, shape: tuple[int, ...], steps: float = 100.0) -> Case:
+    """``steps`` are those that the variance of a row has by half."""
+    (op, tensors_of), n = layer_norm(rng, shape), shape[-1]
+    assert isinstance(op, ir.LayerNorm)
+    scale = tensors_of["x"].scale
+    variance = Quantization(scale**2 * 128**2 / 3 / steps, -128)
+    totals = variance.real(np.arange(-128, 128)) + 1e-5
+    s = arithmetic.variance_steps(n, op.pre_shift, scale, variance, totals)
+    rounded = RoundedLayerNorm(
+        "norm", ("x",), "y", op.gamma, op.beta, s.multipliers, s.variance_multiplier, s.variance_shift, s.first_step,
+        op.pre_shift, op.post_shift,
+    )  # fmt: skip
+    return rounded, tensors_of
 
 
 def pool(

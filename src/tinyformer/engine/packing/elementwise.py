@@ -14,6 +14,7 @@ from tinyformer.engine.packing.portable import Tensors, one_call, rows_and_colum
 from tinyformer.ir import graph as ir
 from tinyformer.ir.graph import Op, Tensor
 from tinyformer.ir.operators.elementwise import Div, PRelu
+from tinyformer.ir.operators.rows import RoundedLayerNorm
 
 
 def _add(op: Op, tensors: Tensors) -> Call:
@@ -86,6 +87,19 @@ def _layer_norm(op: Op, tensors: Tensors) -> Call:
     return Call("layer_norm", "tf_layer_norm_params", fields)
 
 
+def _rounded_layer_norm(op: Op, tensors: Tensors) -> Call:
+    assert isinstance(op, RoundedLayerNorm)
+    rows, columns = rows_and_columns(tensors[op.output].shape)
+    fields: dict[str, FieldValue] = {
+        "rows": rows, "columns": columns,
+        "gamma": Constant(op.gamma.astype(np.int16)), "beta": Constant(op.beta.astype(np.int32)),
+        "multipliers": Constant(op.multipliers.astype(np.int32)), "variance_multiplier": op.variance_multiplier,
+        "variance_shift": op.variance_shift, "first_step": op.first_step,
+        "pre_shift": op.pre_shift, "post_shift": op.post_shift,
+    }  # fmt: skip
+    return Call("rounded_layer_norm", "tf_rounded_layer_norm_params", fields)
+
+
 def _masked_softmax(op: Op, tensors: Tensors) -> Call:
     assert isinstance(op, ir.MaskedSoftmax)
     rows, columns = rows_and_columns(tensors[op.output].shape)
@@ -135,6 +149,11 @@ KERNELS: tuple[Kernel, ...] = (
         "layer_norm",
         (ir.LayerNorm,),
         one_call("layer_norm", _layer_norm, in_place=_first, helpers=("tf_layer_norm_words.S",)),
+    ),
+    Kernel(
+        "rounded_layer_norm",
+        (RoundedLayerNorm,),
+        one_call("rounded_layer_norm", _rounded_layer_norm, in_place=_first, helpers=("tf_layer_norm_words.S",)),
     ),
 )
 """Exactly one for each of these operator types, for any shape."""

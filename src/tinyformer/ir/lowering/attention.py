@@ -8,13 +8,20 @@ from numpy.typing import NDArray
 
 from tinyformer.errors import TinyFormerError
 from tinyformer.ir import graph as ir
-from tinyformer.ir.arithmetic import fits_int32, layernorm_parameters, requantization, softmax_parameters
+from tinyformer.ir.arithmetic import (
+    fits_int32,
+    layernorm_parameters,
+    requantization,
+    softmax_parameters,
+    variance_steps,
+)
 from tinyformer.ir.lowering.builder import Builder, Value
 from tinyformer.ir.lowering.function import Case, Function, Scale
 from tinyformer.ir.lowering.layout import CHANNELS_LAST, Positions, in_order, strides
 from tinyformer.ir.lowering.network import Network, Node
 from tinyformer.ir.lowering.problems import UnsupportedError
 from tinyformer.ir.lowering.reshaping import VIEW_FUNCTIONS, view_positions
+from tinyformer.ir.operators.rows import RoundedLayerNorm
 
 _IMAGE_OPERATORS = {"Conv", "AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool"}
 
@@ -150,7 +157,19 @@ def lower_layer_norm(builder: Builder, node: Node) -> Value:
         )
     except TinyFormerError as error:
         raise UnsupportedError(str(error)) from error
-    builder.emit(ir.LayerNorm(node.name, (stored,), y.tensor, p.gamma, p.beta, p.epsilon, p.pre_shift, p.post_shift))
+    rounding = node.attributes.get("rounding")
+    if rounding is None:
+        op: ir.Op = ir.LayerNorm(node.name, (stored,), y.tensor, p.gamma, p.beta, p.epsilon, p.pre_shift, p.post_shift)
+    else:
+        variance, total = rounding
+        totals = variance.real(np.arange(-128, 128)) + node.attributes.get("epsilon", 1e-5)
+        totals = totals if total is None else total.real(total.quantize(totals))
+        s = variance_steps(n, p.pre_shift, builder.tensor_quantization(x.tensor).scale, variance, totals)
+        op = RoundedLayerNorm(
+            node.name, (stored,), y.tensor, p.gamma, p.beta, s.multipliers, s.variance_multiplier, s.variance_shift,
+            s.first_step, p.pre_shift, p.post_shift,
+        )  # fmt: skip
+    builder.emit(op)
     return Value(y.tensor, y.positions.reshape(x.shape))
 
 
@@ -175,10 +194,10 @@ FUNCTIONS = (
     ),
     Function(
         "LayerNormalization",
-        "LayerNorm",
+        "LayerNorm, RoundedLayerNorm",
         Case(((12,), (12,)), shape=(1, 6, 12)),
         lower=lower_layer_norm,
-        attributes=("axis", "epsilon", "stash_type"),
+        attributes=("axis", "epsilon", "stash_type", "rounding"),
         scale=Scale.OBSERVED,
     ),
 )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators that exporters write in pieces, as one: LayerNorm, and softmax of masked scores.
 
-Only where nothing inside is quantized: what is rounded between two pieces is part of the model.
+Only where nothing inside is quantized, for what is rounded between two pieces is part of the model; but for the
+variance of a LayerNorm, whose rounding the one operator takes over.
 """
 
 from __future__ import annotations
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tinyformer.ir.lowering.network import Constant, Network, Node
+from tinyformer.ir.quantization import Quantization
 
 Vector: TypeAlias = NDArray[np.float64]
+Rounding: TypeAlias = tuple[Quantization, Quantization | None]
+"""Of the variance, and of its sum with epsilon."""
 
 _FAR_BELOW = 16.0
 """exp(-16) is less than a thousandth of the smallest step of a probability."""
@@ -37,20 +41,21 @@ class _Pattern:
         self._network = network
         self._producers = network.producers()
 
-    def maker(self, tensor: str, *operators: str) -> Node | None:
-        """The node of one of ``operators`` that makes ``tensor`` in float, else None."""
+    def maker(self, tensor: str, *operators: str, rounded: bool = False) -> Node | None:
+        """The node of one of ``operators`` that makes ``tensor`` in float, or also ``rounded``, else None."""
         node = self._producers.get(tensor)
-        inside = node is not None and tensor not in self._network.quantization
-        return node if inside and node is not None and node.operator in operators else None
+        if node is None or (tensor in self._network.quantization and not rounded):
+            return None
+        return node if node.operator in operators else None
 
     def constant(self, tensor: str) -> float | None:
         """The value of a constant of one element."""
         constant = self._network.constants.get(tensor)
         return float(constant.real.reshape(())) if constant is not None and constant.values.size == 1 else None
 
-    def averaged(self, tensor: str) -> str | None:
+    def averaged(self, tensor: str, rounded: bool = False) -> str | None:
         """What ``tensor`` is the mean of, over the last axis."""
-        node = self.maker(tensor, "ReduceMean")
+        node = self.maker(tensor, "ReduceMean", rounded=rounded)
         if node is None or not node.attributes.get("keepdims", 1):
             return None
         axes = node.attributes.get("axes")
@@ -70,17 +75,20 @@ class _Pattern:
         same = node.operator == "Mul" and node.inputs[0] == node.inputs[1]
         return node.inputs[0] if same else None
 
-    def deviation(self, tensor: str) -> tuple[str, float] | None:
-        """(d, epsilon) if ``tensor`` is sqrt(mean(d^2) + epsilon)."""
+    def deviation(self, tensor: str) -> tuple[str, float, Rounding | None] | None:
+        """(d, epsilon, rounding) if ``tensor`` is sqrt(mean(d^2) + epsilon)."""
         root = self.maker(tensor, "Sqrt")
-        total = self.maker(root.inputs[0], "Add") if root is not None else None
+        total = self.maker(root.inputs[0], "Add", rounded=True) if root is not None else None
         if total is None:
             return None
         for variance, epsilon in (total.inputs, total.inputs[::-1]):
-            value, squares = self.constant(epsilon), self.averaged(variance)
+            value, squares = self.constant(epsilon), self.averaged(variance, rounded=True)
             d = self.squared(squares) if squares is not None else None
             if value is not None and d is not None:
-                return d, value
+                steps, sum_steps = (self._network.quantization.get(name) for name in (variance, total.output))
+                if steps is not None:
+                    return d, value, (steps, sum_steps)
+                return (d, value, None) if sum_steps is None else None
         return None
 
 
@@ -91,7 +99,7 @@ def _layer_norm(network: Network, node: Node) -> None:
         found, difference = pattern.deviation(divisor), pattern.maker(centred, "Sub")
         if found is None or difference is None:
             continue
-        squared, epsilon = found
+        squared, epsilon, rounding = found
         again = pattern.maker(squared, "Sub")
         x, mean = difference.inputs
         if again is None or again.inputs != difference.inputs or pattern.averaged(mean) != x:
@@ -104,7 +112,7 @@ def _layer_norm(network: Network, node: Node) -> None:
             network.constants[f"{result}/{name}"] = Constant(full)
             network.shapes[f"{result}/{name}"] = (width,)
         inputs = [x, f"{result}/gamma", f"{result}/beta"]
-        attributes = {"axis": -1, "epsilon": epsilon}
+        attributes = {"axis": -1, "epsilon": epsilon, **({} if rounding is None else {"rounding": rounding})}
         network.nodes[network.nodes.index(last)] = Node("LayerNormalization", last.name, inputs, result, attributes)
         return
 

@@ -99,6 +99,38 @@ class LayerNorm(Rowwise):
         return y
 
 
+@dataclass(frozen=True)
+class RoundedLayerNorm(Rowwise):
+    """LayerNorm over the last axis of a model that rounds the variance to 8 bits (docs/integer_semantics.md).
+
+    The variance has 256 steps, each with its multiplier (``multipliers``, of step 0 first); a row is in step
+    ``(V * variance_multiplier + 2**(variance_shift - 1)) >> variance_shift`` after ``first_step``, where V is n^2 times
+    its variance in steps of the input. Otherwise as :class:`LayerNorm`, but the normalized value saturates at int16.
+    """
+
+    gamma: Int16Array
+    beta: Int32Array
+    multipliers: Int32Array
+    variance_multiplier: int
+    variance_shift: int
+    first_step: int
+    pre_shift: int
+    post_shift: int
+
+    def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
+        (x,) = inputs
+        n = x.shape[-1]
+        wide = x.astype(np.int64)
+        s1 = wide.sum(axis=-1, keepdims=True)
+        variance = n * (wide * wide).sum(axis=-1, keepdims=True) - s1 * s1
+        half = 1 << (self.variance_shift - 1)
+        step = (variance * self.variance_multiplier + half) >> self.variance_shift
+        m = self.multipliers.astype(np.int64)[np.clip(step + self.first_step, 0, 255)]
+        u = np.clip((((n * wide - s1) << self.pre_shift) * m + 2**31) >> 32, -(2**15), 2**15 - 1)
+        y: Int8Array = np.clip((u * self.gamma + self.beta) >> self.post_shift, -128, 127).astype(np.int8)
+        return y
+
+
 def _bit_length(values: NDArray[np.int64]) -> NDArray[np.int64]:
     """Bits of positive integers below 2**53."""
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)

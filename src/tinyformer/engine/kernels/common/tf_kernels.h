@@ -241,6 +241,19 @@ typedef struct {
 } tf_layer_norm_params;
 void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, void *scratch);
 
+/* LayerNorm as above of a variance that is rounded to one of 256 steps, each with its multiplier. Scratch: none. */
+typedef struct {
+  uint32_t rows, columns;
+  const int16_t *gamma;        /* columns entries */
+  const int32_t *beta;         /* columns entries */
+  const int32_t *multipliers;  /* 256 entries, not negative */
+  int32_t variance_multiplier; /* 0 .. 2^28 */
+  int16_t first_step;          /* 0 .. 255 */
+  uint8_t variance_shift;      /* 1 .. 62 */
+  uint8_t pre_shift, post_shift;
+} tf_rounded_layer_norm_params;
+void TF(rounded_layer_norm)(const tf_rounded_layer_norm_params *p, const int8_t *x, int8_t *y, void *scratch);
+
 /* Average pooling: the sum of (x - in_zero_point) over the cells inside the image, requantized. `multiplier_step` is 1
  * where `multipliers` is indexed by (cells inside - 1). With a right_shift (at most 31) the product of sum and
  * multiplier, rounded, is shifted and rounded again, half away from zero. Scratch: none. */

@@ -2,7 +2,7 @@
 #include "tf_compiler.h"
 #include "tf_kernels.h"
 #include "tf_requantize.h"
-#include "tf_words.h"
+#include "tf_row_sums.h"
 
 /* Floor of the square root of v in [2^30, 2^32). The secant between both ends is at most 6 % too small, and a step of
  * Newton's method turns a relative error of d into an excess of d^2 / 2: after two steps less than one is left to
@@ -34,19 +34,6 @@ static int32_t row_multiplier(uint64_t variance, int pre_shift) {
   return (int32_t)(exponent >= 0 ? reciprocal << exponent : reciprocal >> -exponent);
 }
 
-/* Adds the sum and the sum of squares of x to sums[0] and sums[1]. */
-static void add_up(const int8_t *x, uint32_t count, int32_t sums[2]) {
-  uint32_t done = 0;
-#if TF_ARM_DSP
-  done = count & ~UINT32_C(7);
-  if (done) TF(layer_norm_sums)(x, x + done, sums);
-#endif
-  TF_ROLLED for (uint32_t i = done; i < count; i++) {
-    sums[0] += x[i];
-    sums[1] += x[i] * x[i];
-  }
-}
-
 /* u = (x * factor + offset) * multiplier / 2^32, y = (u * gamma + beta) >> post_shift */
 static void normalize(const tf_layer_norm_params *p, const int8_t *x, int32_t factor, int32_t offset,
                       int32_t multiplier, int8_t *y) {
@@ -69,7 +56,7 @@ void TF(layer_norm)(const tf_layer_norm_params *p, const int8_t *x, int8_t *y, v
   (void)scratch;
   for (uint32_t row = 0; row < p->rows; row++, x += columns, y += columns) {
     int32_t sums[2] = {0, 0};
-    add_up(x, columns, sums);
+    tf_add_up(x, columns, sums);
     const int64_t variance = (int64_t)columns * sums[1] - (int64_t)sums[0] * sums[0] + p->epsilon;
     normalize(p, x, (int32_t)columns * unit, -sums[0] * unit, row_multiplier((uint64_t)variance, p->pre_shift), y);
   }
