@@ -105,32 +105,65 @@ def fit_flash(
     roomy = constants_bytes(schedule) + _MOST_CODE <= budget.flash_bytes
     if roomy or schedule.plan.arena_bytes > budget.sram_bytes - config.stack_bytes:
         return Fitted(schedule, optimize)
-    schedules = [schedule]
-    schedules += [
-        schedule_graph(graph, mcu, config, budget, Rungs(choose, rung)) for rung in range(1, first.deepest + 1)
-    ]
-    cheapest: tuple[float, Fitted] | None = None
-    for level in dict.fromkeys((optimize, _SMALL_CODE)):
-        variants = [_variant(each, mcu, config, level) for each in schedules]
+    request = _Request(graph, mcu, config, budget, choose)
+    schedules = [schedule, *(request.scheduled(rung) for rung in range(1, first.deepest + 1))]
+    cheapest = request.cheapest(schedules, optimize)
+    if cheapest is None or cheapest[1].trades:
+        small = request.cheapest(schedules, _SMALL_CODE)
+        cheapest = min((each for each in (cheapest, small) if each), key=lambda each: each[0], default=None)
+    return cheapest[1] if cheapest else Fitted(schedules[-1], _SMALL_CODE)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What is to be compiled, for what."""
+
+    graph: Graph
+    mcu: McuConfig
+    config: EngineConfig
+    budget: Budget
+    choose: Choose | None
+
+    def scheduled(self, rungs: Mapping[str, int] | int) -> Schedule:
+        """The schedule with its operators on ``rungs``."""
+        return schedule_graph(self.graph, self.mcu, self.config, self.budget, Rungs(self.choose, rungs))
+
+    def cheapest(self, schedules: Sequence[Schedule], level: OptimizationLevel) -> tuple[float, Fitted] | None:
+        """What takes the fewest cycles (told, too) of all that keeps to the flash with code of ``level``, if any does.
+
+        ``schedules`` have all operators on the first rung, the second, and so on.
+        """
+        variants = _of_common_operators([_variant(each, self.mcu, self.config, level) for each in schedules])
+        best: tuple[float, Fitted] | None = None
         for without in _sets_of_kernels(variants):
             forced = _rungs_without(variants, without)
             rungs: dict[str, int] | None = forced
             missing = 0
             for _ in range(_ROUNDS):
-                if rungs is None or (cheapest is not None and _cycles(variants, rungs) >= cheapest[0]):
+                if rungs is None or (best is not None and _cycles(variants, rungs) >= best[0]):
                     break
-                found = schedule_graph(graph, mcu, config, budget, Rungs(choose, rungs)) if rungs else schedule
-                excess = _variant(found, mcu, config, level).flash_bytes - budget.flash_bytes
+                found = self.scheduled(rungs)
+                excess = _variant(found, self.mcu, self.config, level).flash_bytes - self.budget.flash_bytes
                 if excess <= 0:
-                    cheapest = _cycles(variants, rungs), Fitted(found, level, _trades(variants, rungs))
+                    best = _cycles(variants, rungs), Fitted(found, level, _trades(variants, rungs))
                     break
                 missing += excess
                 rungs = cheapest_rungs(variants, missing, forced)
-        if cheapest is not None and not cheapest[1].trades:
-            break  # nothing was traded: it fits as it is
-    if cheapest is not None:
-        return cheapest[1]
-    return Fitted(schedules[-1], _SMALL_CODE, _trades(variants, dict.fromkeys(variants[0].constants, SMALLEST)))
+        return best
+
+
+def _of_common_operators(variants: Sequence[Variant]) -> list[Variant]:
+    """Without the operators that need no call in some of them: copies that other places in the arena save."""
+    common = [name for name in variants[0].kernels if all(name in variant.kernels for variant in variants)]
+    return [
+        Variant(
+            variant.flash_bytes,
+            {name: variant.constants[name] for name in common},
+            {name: variant.cycles[name] for name in common},
+            {name: variant.kernels[name] for name in common},
+        )
+        for variant in variants
+    ]
 
 
 def _sets_of_kernels(variants: Sequence[Variant]) -> list[frozenset[str]]:
@@ -242,7 +275,7 @@ def _trades(variants: Sequence[Variant], rungs: Mapping[str, int]) -> tuple[Trad
     first = variants[0]
     trades = []
     for operator, rung in rungs.items():
-        other = variants[min(rung, len(variants) - 1)]
+        other = variants[rung]
         saved = first.constants[operator] - other.constants[operator]
         if saved:
             trades.append(Trade(operator, saved, other.cycles[operator] - first.cycles[operator]))
