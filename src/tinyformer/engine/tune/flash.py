@@ -111,7 +111,7 @@ def fit_flash(
     if cheapest is None or cheapest[1].trades:
         small = request.cheapest(schedules, _SMALL_CODE)
         cheapest = min((each for each in (cheapest, small) if each), key=lambda each: each[0], default=None)
-    return cheapest[1] if cheapest else Fitted(schedules[-1], _SMALL_CODE)
+    return cheapest[1] if cheapest else request.smallest(schedules)
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,22 @@ class _Request:
         """The schedule with its operators on ``rungs``."""
         return schedule_graph(self.graph, self.mcu, self.config, self.budget, Rungs(self.choose, rungs))
 
+    def variants(self, schedules: Sequence[Schedule], level: OptimizationLevel) -> list[Variant]:
+        """Their firmwares, for operators that all of them have."""
+        return _of_common_operators([_variant(each, self.mcu, self.config, level) for each in schedules])
+
+    def smallest(self, schedules: Sequence[Schedule]) -> Fitted:
+        """The last of ``schedules``, whatever it costs."""
+        variants = self.variants(schedules, _SMALL_CODE)
+        last = dict.fromkeys(variants[0].constants, len(variants) - 1)
+        return Fitted(schedules[-1], _SMALL_CODE, _trades(variants, last))
+
     def cheapest(self, schedules: Sequence[Schedule], level: OptimizationLevel) -> tuple[float, Fitted] | None:
         """What takes the fewest cycles (told, too) of all that keeps to the flash with code of ``level``, if any does.
 
         ``schedules`` have all operators on the first rung, the second, and so on.
         """
-        variants = _of_common_operators([_variant(each, self.mcu, self.config, level) for each in schedules])
+        variants = self.variants(schedules, level)
         best: tuple[float, Fitted] | None = None
         for without in _sets_of_kernels(variants):
             forced = _rungs_without(variants, without)
