@@ -28,23 +28,27 @@ def _graph(op: ir.Op, shapes: dict[str, tuple[int, ...]], sparsity: LayerSparsit
     return graph
 
 
-def conv(size: int, inputs: int, outputs: int, kernel: int = 1, sparsity: LayerSparsity | None = None) -> ir.Graph:
+def conv(
+    size: int, inputs: int, outputs: int, kernel: int = 1, sparsity: LayerSparsity | None = None, groups: int = 1
+) -> ir.Graph:
     """``kernel`` x ``kernel`` convolution of stride 1 on a square image, same padding."""
     edge = kernel // 2
+    weights = np.zeros((outputs, kernel, kernel, inputs // groups), np.int8)
     op = ir.Conv2D(
-        "conv", ("x",), "y", np.zeros((outputs, kernel, kernel, inputs), np.int8), np.zeros(outputs, np.int32),
-        stride=_PAIR, padding=(edge,) * 4, dilation=_PAIR, groups=1, pad_value=0, requantization=_UNSET,
+        "conv", ("x",), "y", weights, np.zeros(outputs, np.int32),
+        stride=_PAIR, padding=(edge,) * 4, dilation=_PAIR, groups=groups, pad_value=0, requantization=_UNSET,
     )  # fmt: skip
     return _graph(op, {"x": (1, size, size, inputs), "y": (1, size, size, outputs)}, sparsity)
 
 
-def depthwise(size: int, channels: int, kernel: int = 3, stride: int = 1) -> ir.Graph:
-    """Depthwise convolution on a square image, same padding."""
-    edge = kernel // 2
+def depthwise(size: int, channels: int, kernel: int = 3, stride: int = 1, width: int | None = None) -> ir.Graph:
+    """Depthwise convolution on a square image, same padding; ``width`` of the filter if it is not its height."""
+    across = kernel if width is None else width
+    edges = (kernel // 2,) * 2 + (across // 2,) * 2
     out = -(-size // stride)
     op = ir.DepthwiseConv2D(
-        "depthwise", ("x",), "y", np.zeros((kernel, kernel, channels), np.int8), np.zeros(channels, np.int32),
-        stride=(stride, stride), padding=(edge,) * 4, dilation=_PAIR, pad_value=0, requantization=_UNSET,
+        "depthwise", ("x",), "y", np.zeros((kernel, across, channels), np.int8), np.zeros(channels, np.int32),
+        stride=(stride, stride), padding=edges, dilation=_PAIR, pad_value=0, requantization=_UNSET,
     )  # fmt: skip
     return _graph(op, {"x": (1, size, size, channels), "y": (1, out, out, channels)})
 

@@ -8,6 +8,8 @@ four weights, stored as (output 0, output 1) at the first input, then at the sec
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,6 +67,17 @@ def admits(op: Conv2D, y: Tensor) -> bool:
     if op.dilation != (1, 1) and op.weights.shape[-1] % 4:
         return False
     return op.groups == 1 and pixels >= TILE_PIXELS and len(op.weights) >= 2 and shift_folds(op)
+
+
+def ungrouped(op: Conv2D) -> Conv2D:
+    """``op`` in one group, with zero weights between outputs and inputs of different groups."""
+    if op.groups == 1:
+        return op
+    outputs, height, width, inputs = op.weights.shape
+    weights = np.zeros((op.groups, outputs // op.groups, height, width, op.groups, inputs), np.int8)
+    for group, own in enumerate(np.split(op.weights, op.groups)):
+        weights[group, :, :, :, group] = own
+    return replace(op, weights=weights.reshape(outputs, height, width, -1), groups=1)
 
 
 def shift_folds(op: Conv2D | DepthwiseConv2D) -> bool:

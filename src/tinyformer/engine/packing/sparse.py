@@ -20,7 +20,7 @@ from tinyformer.engine.packing.layout import (
     sparse_record_words,
 )
 from tinyformer.engine.packing.portable import linear_as_convolution, window_fields
-from tinyformer.engine.packing.row_pairs import admits, pair_channels
+from tinyformer.engine.packing.row_pairs import admits, pair_channels, ungrouped
 from tinyformer.engine.packing.sparse_encoding import BLOCKS, SparseMatrix, block_row_starts, encode
 from tinyformer.engine.packing.tiling import Tiling, tiling, whole_tiling
 from tinyformer.ir import graph as ir
@@ -74,6 +74,7 @@ def _pack(op: Op, tensors: Mapping[str, Tensor], limit: int) -> list[Implementat
     if isinstance(op, ir.Linear):
         op, tensors = linear_as_convolution(op, tensors)
     assert isinstance(op, ir.Conv2D)
+    op = ungrouped(op)
     if op.requantization.shift or not admits(op, tensors[op.output]) or not widens_in_order(op):
         return []
     flat = op.weights.reshape(len(op.weights), -1)
