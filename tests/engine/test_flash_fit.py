@@ -20,7 +20,9 @@ from tinyformer.engine.compiler import compile_graph
 from tinyformer.engine.run.host import HostModel
 from tinyformer.engine.run.profile import profile_package
 from tinyformer.engine.schedule.scheduler import schedule_graph
-from tinyformer.engine.tune.flash import Variant, cheapest_rungs, fit_flash
+from tinyformer.engine.tune.flash import fit_flash
+from tinyformer.engine.tune.knapsack import cheapest_rungs
+from tinyformer.engine.tune.variants import Variant
 from tinyformer.ir.graph import Graph
 from tinyformer.ir.reference import execute
 

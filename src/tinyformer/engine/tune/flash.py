@@ -12,40 +12,25 @@ solved for every set of kernels to do without, with the firmware that is left.
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import numpy as np
+from dataclasses import dataclass
 
 from tinyformer.budget import Budget
 from tinyformer.config.engine import EngineConfig, OptimizationLevel
 from tinyformer.config.mcu import McuConfig
-from tinyformer.engine.emit import render_package
-from tinyformer.engine.run.elf_sizes import firmware_sizes
-from tinyformer.engine.run.firmware import build_firmware, run_firmware
-from tinyformer.engine.run.package_files import open_package, write_files
 from tinyformer.engine.schedule.flash_fit import SMALLEST, Rungs
-from tinyformer.engine.schedule.layer_report import build_report, constants_bytes
-from tinyformer.engine.schedule.patches import origin
+from tinyformer.engine.schedule.layer_report import constants_bytes
 from tinyformer.engine.schedule.scheduler import schedule_graph
 from tinyformer.engine.schedule.selection import Choose
 from tinyformer.engine.schedule.steps import Schedule
-from tinyformer.engine.tune.kernels import IMAGES, cached, tuning_key
+from tinyformer.engine.tune.knapsack import cheapest_rungs
+from tinyformer.engine.tune.variants import Variant, measured_variant, of_common_operators
 from tinyformer.ir.graph import Graph
 
-_NAME = "variant"
 _MOST_CODE = 40 * 1024
 """Code, start-up and parameters of a firmware take less; below, nothing needs to be measured."""
 
 _SMALL_CODE: OptimizationLevel = "-Os"
-
-_ROOMY_FLASH = 8 << 20
-"""Bytes of the chip on which variants are measured that do not fit the real one."""
-
-_CELLS = 4096
-"""Bytes are rounded up to so many equal parts of what is missing, at least one byte each."""
 
 _KERNELS_TOGETHER = 3
 """Up to so many kernels, all sets of them are tried."""
@@ -70,16 +55,6 @@ class Fitted:
     schedule: Schedule
     optimize: OptimizationLevel
     trades: tuple[Trade, ...] = ()
-
-
-@dataclass(frozen=True)
-class Variant:
-    """A firmware with its operators on certain rungs: bytes of flash; constants, cycles and kernels by operator."""
-
-    flash_bytes: int
-    constants: dict[str, int]
-    cycles: dict[str, float]
-    kernels: dict[str, str]
 
 
 def fit_flash(
@@ -130,7 +105,7 @@ class _Request:
 
     def variants(self, schedules: Sequence[Schedule], level: OptimizationLevel) -> list[Variant]:
         """Their firmwares, for operators that all of them have."""
-        return _of_common_operators([_variant(each, self.mcu, self.config, level) for each in schedules])
+        return of_common_operators([measured_variant(each, self.mcu, self.config, level) for each in schedules])
 
     def smallest(self, schedules: Sequence[Schedule]) -> Fitted:
         """The last of ``schedules``, whatever it costs."""
@@ -153,27 +128,13 @@ class _Request:
                 if rungs is None or (best is not None and _cycles(variants, rungs) >= best[0]):
                     break
                 found = self.scheduled(rungs)
-                excess = _variant(found, self.mcu, self.config, level).flash_bytes - self.budget.flash_bytes
+                excess = measured_variant(found, self.mcu, self.config, level).flash_bytes - self.budget.flash_bytes
                 if excess <= 0:
                     best = _cycles(variants, rungs), Fitted(found, level, _trades(variants, rungs))
                     break
                 missing += excess
                 rungs = cheapest_rungs(variants, missing, forced)
         return best
-
-
-def _of_common_operators(variants: Sequence[Variant]) -> list[Variant]:
-    """Without the operators that need no call in some of them: copies that other places in the arena save."""
-    common = [name for name in variants[0].kernels if all(name in variant.kernels for variant in variants)]
-    return [
-        Variant(
-            variant.flash_bytes,
-            {name: variant.constants[name] for name in common},
-            {name: variant.cycles[name] for name in common},
-            {name: variant.kernels[name] for name in common},
-        )
-        for variant in variants
-    ]
 
 
 def _sets_of_kernels(variants: Sequence[Variant]) -> list[frozenset[str]]:
@@ -197,88 +158,9 @@ def _rungs_without(variants: Sequence[Variant], kernels: frozenset[str]) -> dict
     return rungs
 
 
-def cheapest_rungs(
-    variants: Sequence[Variant], missing: int, at_least: Mapping[str, int] | None = None
-) -> dict[str, int] | None:
-    """By operator, the rung on which together they save ``missing`` bytes of constants for the fewest cycles.
-
-    What ``at_least`` names starts there: its savings come on top. None where even the last rungs do not save as much.
-    Operators that stay on the first rung are left out.
-    """
-    begin = at_least or {}
-    cell = max(1, -(-missing // _CELLS))
-    wanted = -(-missing // cell)
-    least = np.full(wanted + 1, np.inf)
-    """Fewest cycles that save at least so many cells, with the operators so far."""
-    least[0] = 0.0
-    taken: list[tuple[str, np.ndarray]] = []
-    for operator in variants[0].constants:
-        start = begin.get(operator, 0)
-        best, rung_of = least.copy(), np.full(wanted + 1, start)
-        for rung in range(start + 1, len(variants)):
-            saved = _saved(variants, operator, start, rung) // cell
-            if saved <= 0:
-                continue
-            lost = max(variants[rung].cycles[operator] - variants[start].cycles[operator], 0.0)
-            reached = np.concatenate([np.full(min(saved, wanted + 1), least[0]), least])[: wanted + 1]
-            better = reached + lost < best
-            best, rung_of = np.where(better, reached + lost, best), np.where(better, rung, rung_of)
-        least = best
-        taken.append((operator, rung_of))
-    if not np.isfinite(least[wanted]):
-        return None
-    rungs: dict[str, int] = {}
-    left = wanted
-    for operator, rung_of in reversed(taken):
-        rung = int(rung_of[left])
-        if rung:
-            rungs[operator] = rung
-            left = max(left - _saved(variants, operator, begin.get(operator, 0), rung) // cell, 0)
-    return rungs
-
-
-def _saved(variants: Sequence[Variant], operator: str, start: int, rung: int) -> int:
-    return variants[start].constants[operator] - variants[rung].constants[operator]
-
-
 def _cycles(variants: Sequence[Variant], rungs: Mapping[str, int]) -> float:
     """Of one inference with its operators on ``rungs``."""
     return sum(variants[rungs.get(name, 0)].cycles[name] for name in variants[0].cycles)
-
-
-def _variant(schedule: Schedule, mcu: McuConfig, config: EngineConfig, level: OptimizationLevel) -> Variant:
-    """The firmware of ``schedule``, built and timed on a chip like ``mcu`` with flash for all of it; cached."""
-    files = render_package(schedule, _NAME, build_report(schedule, name=_NAME, mcu=mcu, config=config))
-    key = tuning_key(files, mcu, config, f"{level}, by operator")
-    return Variant(**cached(key, lambda: asdict(_measure(schedule, files, mcu, level))))
-
-
-def _measure(schedule: Schedule, files: Mapping[str, str], mcu: McuConfig, level: OptimizationLevel) -> Variant:
-    roomy = _with_roomy_flash(mcu)
-    graph = schedule.graph
-    images = np.random.default_rng(0).integers(-128, 128, (IMAGES, *graph.tensors[graph.input].shape[1:]), np.int8)
-    with tempfile.TemporaryDirectory(prefix="tinyformer-") as scratch:
-        directory = write_files(files, Path(scratch) / _NAME)
-        elf = build_firmware(directory, roomy, optimize=level)
-        run = run_firmware(elf, roomy, images, directory=directory)
-        flash_bytes = firmware_sizes(elf, roomy, open_package(directory).name).flash_bytes
-    constants: dict[str, int] = {}
-    cycles: dict[str, float] = {}
-    kernels: dict[str, str] = {}
-    for index, step in enumerate(schedule.layers):
-        operator = origin(step.op.name)
-        constants[operator] = max(constants.get(operator, 0), step.implementation.constant_bytes)  # patches share them
-        cycles[operator] = cycles.get(operator, 0.0) + run.layer_cycles[index]
-        kernels[operator] = step.implementation.kernel
-    return Variant(flash_bytes, constants, cycles, kernels)
-
-
-def _with_roomy_flash(mcu: McuConfig) -> McuConfig:
-    memories = {
-        name: region.model_copy(update={"bytes": max(region.bytes, _ROOMY_FLASH)}) if region is mcu.flash else region
-        for name, region in mcu.memories.items()
-    }
-    return mcu.model_copy(update={"memories": memories})
 
 
 def _trades(variants: Sequence[Variant], rungs: Mapping[str, int]) -> tuple[Trade, ...]:
