@@ -189,6 +189,7 @@ class GraphBuilder:
             by_head,
             (head, inner, 1),
             (head, inner, 1),
+            typical=13_000.0 / np.sqrt(tokens),  # means of values, whose weights sum up to about 255
         )
         return self.linear(context, width)
 
@@ -202,14 +203,20 @@ class GraphBuilder:
         return self._matmul(x, other, shape, (1, tokens, width, tokens), *strides)
 
     def _matmul(
-        self, a: str, b: str, shape: tuple[int, ...], sizes: tuple[int, int, int, int], *strides: tuple[int, int, int]
+        self,
+        a: str,
+        b: str,
+        shape: tuple[int, ...],
+        sizes: tuple[int, int, int, int],
+        *strides: tuple[int, int, int],
+        typical: float | None = None,
     ) -> str:
         batch, m, k, n = sizes
         y = self._new("matmul", shape)
         op = ir.BatchMatMul(
             name=y, inputs=(a, b), output=y, batch=batch, m=m, k=k, n=n, a_strides=strides[0], b_strides=strides[1],
             y_strides=strides[2], a_zero_point=self.tensor(a).zero_point, b_zero_point=self.tensor(b).zero_point,
-            requantization=self._requantization(5000.0 * np.sqrt(k), y),
+            requantization=self._requantization(typical or 5000.0 * np.sqrt(k), y),
         )  # fmt: skip
         self.graph.ops.append(op)
         return y
@@ -234,13 +241,13 @@ class GraphBuilder:
         return y
 
     def rounded_layer_norm(self, x: str) -> str:
-        """Of rows whose variance saturates, or has few steps, here and there."""
+        """Of rows whose variance has few steps, or saturates, here and there."""
         n = self.shape(x)[-1]
         y = self._new("rounded_layer_norm", self.shape(x))
         gamma, beta = self.rng.normal(0, 1, n), self.rng.normal(0, 0.5, n)
         p = arithmetic.layernorm_parameters(gamma, beta, 1e-5, self.tensor(x), self.tensor(y))
-        scale = self.tensor(x).scale ** 2 * float(10 ** self.rng.uniform(-4, 3))
-        variance = Quantization(scale, int(self.rng.integers(-128, 100)))
+        scale = self.tensor(x).scale ** 2 * float(10 ** self.rng.uniform(-0.5, 1.5))
+        variance = Quantization(scale, -128)
         totals = variance.real(np.arange(-128, 128)) + self.choices.one_of((0.0, 1e-5))
         s = arithmetic.variance_steps(n, p.pre_shift, self.tensor(x).scale, variance, totals)
         self.graph.ops.append(

@@ -7,7 +7,7 @@
 #include "tf_words.h"
 
 /* Adds the sum and the sum of squares of x to sums[0] and sums[1]. */
-static void tf_add_up(const int8_t *x, uint32_t count, int32_t sums[2]) {
+TF_INLINE void tf_add_up(const int8_t *x, uint32_t count, int32_t sums[2]) {
   uint32_t done = 0;
 #if TF_ARM_DSP
   done = count & ~UINT32_C(7);
