@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +18,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tinyformer.budget import Budget
+from tinyformer.cli.shown import Shown
 from tinyformer.config.limits import LimitsConfig
 from tinyformer.config.mcu import McuConfig
 from tinyformer.engine.compiler import record_profile
@@ -26,28 +26,7 @@ from tinyformer.engine.run.firmware import FirmwareRun, build_firmware, run_firm
 from tinyformer.engine.run.package_files import Package, open_package
 from tinyformer.engine.run.profile import check_budget, profile_package
 from tinyformer.errors import TinyFormerError
-from tinyformer.files import replace_file
-from tinyformer.mcu.simulator import SimulationResult, print_result, result_values, to_speedscope, with_names
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What is told of a run."""
-
-    profile: bool
-    """Also the tables of layers, functions and stalls."""
-
-    as_json: bool
-    """JSON on standard output, nothing else."""
-
-    speedscope: Path | None
-    """Where the profile goes as a file for speedscope."""
-
-    def write_profile(self, result: SimulationResult) -> None:
-        """Write it, if it is wanted."""
-        if self.speedscope is not None:
-            replace_file(self.speedscope, to_speedscope(result).encode())
-
+from tinyformer.mcu.simulator import print_result, result_values, with_names
 
 _COSTLIEST = 8
 """Layers that are listed."""

@@ -62,7 +62,7 @@ def simulate_command(
     """
     from rich.console import Console  # noqa: PLC0415
 
-    from tinyformer.cli.packages import Shown, simulate_package  # noqa: PLC0415
+    from tinyformer.cli.shown import Shown  # noqa: PLC0415
     from tinyformer.errors import TinyFormerError  # noqa: PLC0415
     from tinyformer.mcu.simulator import Limits, Simulator, print_result, process_status, result_values  # noqa: PLC0415
     from tinyformer.mcu.simulator.serial_script import conversation, escaped, read_script  # noqa: PLC0415
@@ -73,6 +73,8 @@ def simulate_command(
     mode: Literal["timing", "functional"] = "functional" if functional else "timing"
     shown = Shown(profile, as_json, speedscope)
     if firmware.is_dir():
+        from tinyformer.cli.packages import simulate_package  # noqa: PLC0415 (the compiler, which a file needs not)
+
         simulate_package(firmware, target, images, output, mode, shown)
         return
     if images or output:

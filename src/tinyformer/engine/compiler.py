@@ -80,9 +80,9 @@ def compile_graph(
     """
     name = identifier(graph.name) if name is None else check_identifier(name)
     budget = _in_one_piece(budget or Budget.of(LimitsConfig(), mcu), mcu, config)
-    first = config.model_copy(update={"optimize": LEVELS[0]}) if config.optimize == "measured" else config
-    choose = MeasuredChoice(mcu, first, budget) if config.selection == "measured" else None
     level = LEVELS[0] if config.optimize == "measured" else config.optimize
+    first = config.model_copy(update={"optimize": level})
+    choose = MeasuredChoice(mcu, first, budget) if config.selection == "measured" else None
     fitted = fit_flash(graph, mcu, first, level, budget, choose)
     report = build_report(fitted.schedule, name=name, mcu=mcu, config=first) | {"optimize": fitted.optimize}
     report["traded_for_flash"] = [asdict(trade) for trade in fitted.trades]

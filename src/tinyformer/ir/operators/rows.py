@@ -82,19 +82,15 @@ class LayerNorm(Rowwise):
     post_shift: int
 
     def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
-        (x,) = inputs
-        n = x.shape[-1]
-        wide = x.astype(np.int64)
-        s1 = wide.sum(axis=-1, keepdims=True)
-        s2 = (wide * wide).sum(axis=-1, keepdims=True)
-        variance = n * s2 - s1 * s1 + self.epsilon
+        deviations, variance = _deviations(inputs[0])
+        variance += self.epsilon
         k = (32 - _bit_length(variance)) // 2
         normalized = np.where(k >= 0, variance << np.maximum(2 * k, 0), variance >> np.maximum(-2 * k, 0))
         root = np.floor(np.sqrt(normalized.astype(np.float64))).astype(np.int64)  # exact: normalized < 2**32
         reciprocal = 2**31 // root
         exponent = k + 11 - self.pre_shift
         m = np.where(exponent >= 0, reciprocal << np.maximum(exponent, 0), reciprocal >> np.maximum(-exponent, 0))
-        u = (((n * wide - s1) << self.pre_shift) * m + 2**31) >> 32
+        u = ((deviations << self.pre_shift) * m + 2**31) >> 32
         y: Int8Array = np.clip((u * self.gamma + self.beta) >> self.post_shift, -128, 127).astype(np.int8)
         return y
 
@@ -118,17 +114,20 @@ class RoundedLayerNorm(Rowwise):
     post_shift: int
 
     def execute(self, inputs: Sequence[Int8Array], output: Tensor) -> Int8Array:
-        (x,) = inputs
-        n = x.shape[-1]
-        wide = x.astype(np.int64)
-        s1 = wide.sum(axis=-1, keepdims=True)
-        variance = n * (wide * wide).sum(axis=-1, keepdims=True) - s1 * s1
+        deviations, variance = _deviations(inputs[0])
         half = 1 << (self.variance_shift - 1)
         step = (variance * self.variance_multiplier + half) >> self.variance_shift
         m = self.multipliers.astype(np.int64)[np.clip(step + self.first_step, 0, 255)]
-        u = np.clip((((n * wide - s1) << self.pre_shift) * m + 2**31) >> 32, -(2**15), 2**15 - 1)
+        u = np.clip(((deviations << self.pre_shift) * m + 2**31) >> 32, -(2**15), 2**15 - 1)
         y: Int8Array = np.clip((u * self.gamma + self.beta) >> self.post_shift, -128, 127).astype(np.int8)
         return y
+
+
+def _deviations(x: Int8Array) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """n times the distances from the row's mean, and n^2 times the variance (..., 1), of rows of n elements."""
+    n, wide = x.shape[-1], x.astype(np.int64)
+    s1, s2 = (values.sum(axis=-1, keepdims=True) for values in (wide, wide * wide))
+    return n * wide - s1, n * s2 - s1 * s1
 
 
 def _bit_length(values: NDArray[np.int64]) -> NDArray[np.int64]:
